@@ -2,27 +2,33 @@
 --
 --   $1 bigint[]  whose rooms
 --   $2 bigint[]  which room, entry by entry; null: every room of that person
---   $3 xid8[]    only what changed since, entry by entry; null: everything
+--   $3 xid8[]    only what changed since, entry by entry; null, or in the future: everything
 --   $4 boolean   only rooms with something unread
 --   $5 bigint    only what follows this room in the list; null: from the top
 --   $6 bigint    at most so many rooms; null: all
 --
 -- One row a room, newest activity first, and at least one row: where nothing is to be told, it holds
--- the cursor alone. Unread is arithmetic (sequence numbers have no gaps), not counting: the cost does
--- not grow with history or backlog. What needs a look elsewhere is looked up only where there can be
--- something to find (case). "offset 0" keeps each look-up a probe of one index, whatever the planner
--- believes about the sizes of the tables and arrays.
+-- the cursor alone. `ask` counts the entries from 1. A room that was left or removed is told as `gone`
+-- to those who asked for it, or for what changed. Unread is arithmetic (sequence numbers have no gaps),
+-- not counting: the cost does not grow with history or backlog. What needs a look elsewhere is looked
+-- up only where there can be something to find (case). "offset 0" keeps each look-up a probe of one
+-- index, whatever the planner believes about the sizes of the tables and arrays.
 with snapshot as materialized (
   select pg_snapshot_xmin(s) as xmin, pg_snapshot_xmax(s) as xmax from pg_current_snapshot() s
 ),
 asked as (
-  select a.user_id, a.room_id, a.since, a.since > s.xmax as from_the_future
-    from snapshot s, unnest($1::bigint[], $2::bigint[], $3::xid8[]) as a (user_id, room_id, since)
+  select a.ask, a.user_id, a.room_id, case when a.since <= s.xmax then a.since end as since
+    from snapshot s,
+         unnest($1::bigint[], $2::bigint[], $3::xid8[]) with ordinality as a (user_id, room_id, since, ask)
 ),
 changed as (
-  select m.*, r.*, u.handle, u.name as sender_name,
+  select a.ask, m.user_id, m.role, m.involvement, m.last_read_seq, m.own_after_read, m.marked_unread,
+         r.id as room_id, r.kind, r.name, r.topic, r.member_count, r.last_seq, r.last_uncounted_seq,
+         r.direct_user_ids, r.last_message_seq, r.last_message_sender_id, r.last_message_at,
+         r.last_message_edited_at, r.last_message_preview,
          coalesce(r.last_message_at, r.created_at) as active_at,
-         m.left_at is not null or r.deleted_at is not null as gone
+         m.left_at is not null or r.deleted_at is not null as gone,
+         r.version::text || '/' || m.version::text as version
     from asked a
    cross join lateral (
            select * from memberships
@@ -31,5 +37,51 @@ changed as (
            offset 0
          ) m
    cross join lateral (select * from rooms where id = m.room_id offset 0) r
+   where case when a.since is null then a.room_id is not null or (m.left_at is null and r.deleted_at is null)
+              -- what happens in a room after one has left is no change of one's list
+              when m.left_at is not null then m.version >= a.since
+              else m.version >= a.since or r.version >= a.since
+          end
+),
+counted as materialized (
+  select c.*,
+         case when gone or last_seq <= last_read_seq then 0
+              else last_seq - last_read_seq - own_after_read
+                   - case when last_uncounted_seq <= last_read_seq then 0
+                          else (select count(*) from messages x
+                                 where x.room_id = c.room_id and x.seq > c.last_read_seq
+                                   and (x.deleted_at is not null or x.kind = 'system')
+                                   -- own text is in own_after_read, or before the marker
+                                   and (x.kind = 'system' or x.sender_id <> c.user_id))
+                      end
+          end as unread_count
+    from changed c
+),
+wanted as materialized (
+  select c.*,
+         case when unread_count = 0 then 0
+              when kind = 'direct' then unread_count
+              else (select count(*) from mentions x
+                     where x.user_id = c.user_id and x.room_id = c.room_id and x.seq > c.last_read_seq)
+          end as mention_count,
+         case when kind = 'direct'
+              then (select coalesce(json_agg(json_build_object('id', u.id, 'handle', u.handle, 'name', u.name) order by u.id), '[]')
+                      from users u
+                     where u.id = any (c.direct_user_ids) and u.id <> c.user_id)
+          end as peers
+    from counted c
+   where ($4 is not true or unread_count > 0 or marked_unread)
+     and ($5::bigint is null
+          or (active_at, room_id) < (select coalesce(last_message_at, created_at), id from rooms where id = $5))
+   order by active_at desc, room_id desc
+   limit $6::bigint
 )
-select 1;
+select s.xmin::text as cursor, s.xmax::text as horizon,
+       w.ask, w.user_id, w.room_id, w.gone, w.version, w.kind, w.name, w.topic, w.role, w.involvement,
+       w.last_seq, w.last_read_seq, w.unread_count, w.mention_count, w.marked_unread, w.member_count, w.peers,
+       w.active_at, w.last_message_seq, w.last_message_at, w.last_message_edited_at, w.last_message_preview,
+       u.id as sender_id, u.handle as sender_handle, u.name as sender_name
+  from snapshot s
+  left join wanted w on true
+  left join lateral (select id, handle, name from users where id = w.last_message_sender_id offset 0) u on true
+ order by w.active_at desc, w.room_id desc;

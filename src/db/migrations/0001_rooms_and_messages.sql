@@ -6,11 +6,12 @@ create table installation (
 insert into installation default values;
 
 create table users (
-  id bigint generated always as identity primary key,
+  id bigint generated always as identity,
   handle text not null unique check (handle ~ '^[a-z0-9._-]{2,32}$'),
   name text not null,
   password_hash text,
-  created_at timestamptz not null default now()
+  created_at timestamptz not null default now(),
+  primary key (id) include (handle, name) -- the room list reads a sender from the index alone
 );
 -- Finding people: by the start of the handle or of any word of the name.
 create index users_handle_prefix on users (handle text_pattern_ops);
@@ -48,7 +49,7 @@ create table rooms (
   kind text not null check (kind in ('open', 'closed', 'direct')),
   name text,
   topic text,
-  direct_user_ids bigint[] unique, -- of a direct room: its people, ascending; they never change
+  direct_user_ids bigint[], -- of a direct room: its people, ascending; they never change
   member_count integer not null default 0,
   last_seq bigint not null default 0, -- the newest message; raised in the statement that inserts it
   change_count bigint not null default 0, -- edits, deletes and reactions
@@ -65,6 +66,7 @@ create table rooms (
   check ((kind = 'direct') = (direct_user_ids is not null)),
   check ((kind = 'direct') = (name is null))
 ) with (fillfactor = 70);
+create unique index rooms_direct on rooms (direct_user_ids) where deleted_at is null;
 create index rooms_open on rooms (id) where kind = 'open' and deleted_at is null;
 create index rooms_to_purge on rooms (id) where deleted_at is not null and purged_at is null;
 

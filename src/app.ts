@@ -1,0 +1,126 @@
+import { Elysia } from "elysia";
+import type { Callers } from "./auth/guard.ts";
+import { checkOrigin } from "./auth/origin.ts";
+import { authRoutes } from "./auth/routes.ts";
+import { checkBody, readBody } from "./body.ts";
+import type { Config } from "./config.ts";
+import { type Database, isUnavailable } from "./db/client.ts";
+import { healthRoutes } from "./health.ts";
+import type { Announce } from "./live/hints.ts";
+import type { Hub } from "./live/hub.ts";
+import { streamRoutes } from "./live/routes.ts";
+import type { Log } from "./log.ts";
+import { memberRoutes } from "./members/routes.ts";
+import { messageRoutes } from "./messages/routes.ts";
+import { notFound, Problem, problemResponse, unavailable } from "./problem.ts";
+import type { Cursors } from "./rooms/cursor.ts";
+import { roomRoutes } from "./rooms/routes.ts";
+import { requirement } from "./schema.ts";
+import { userRoutes } from "./users/routes.ts";
+
+export interface Parts {
+  config: Config;
+  log: Log;
+  db: Database;
+  cursors: Cursors;
+  callers: Callers;
+  hub: Hub;
+  announce: Announce;
+  /** Whether the server is on its way down. */
+  draining: () => boolean;
+}
+
+/** Composes the app from its parts; it listens nowhere yet. */
+export function createApp(parts: Parts) {
+  const { config, log, db } = parts;
+  const { sql } = db;
+  const started = new WeakMap<Request, number>();
+
+  return new Elysia({
+    serve: {
+      idleTimeout: config.idleTimeout, // seconds; finite, so that a reader that stalls is reaped, and above the ping
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER, // Bun's own refusal is no problem document; body.ts bounds what is read
+      development: false,
+    },
+  })
+    .onRequest(({ request }) => {
+      started.set(request, performance.now());
+    })
+    .onParse({ as: "global" }, ({ request }) => {
+      checkBody(request);
+      return readBody(request);
+    })
+    .onError({ as: "global" }, ({ error, code, request, set }) => {
+      const problem = asProblem(error, code, request, log);
+      set.status = problem.status; // for the log line
+      return problemResponse(problem);
+    })
+    .onAfterResponse({ as: "global" }, ({ request, set }) => {
+      log.info(
+        {
+          method: request.method,
+          path: new URL(request.url).pathname,
+          status: set.status ?? 200,
+          ms: Math.round((performance.now() - (started.get(request) ?? Number.NaN)) * 10) / 10,
+        },
+        "request",
+      );
+    })
+    .use(healthRoutes({ sql, draining: parts.draining }))
+    .group("/chat/api", (api) =>
+      api
+        .onTransform(({ request }) => checkOrigin(request, config))
+        .use(authRoutes({ ...parts, sql }))
+        .use(userRoutes({ ...parts, sql }))
+        .use(roomRoutes(parts))
+        .use(memberRoutes(parts))
+        .use(messageRoutes(parts))
+        .use(streamRoutes(parts)),
+    );
+}
+
+/** What a client is told of an error; what it is not told goes into the log. */
+function asProblem(error: unknown, code: string | number, request: Request, log: Log): Problem {
+  if (error instanceof Problem) return error;
+  switch (code) {
+    case "NOT_FOUND":
+      return notFound("path");
+    case "PARSE": // Elysia's wrapping of what body.ts throws
+      return asProblem((error as Error).cause, "UNKNOWN", request, log);
+    case "VALIDATION":
+      return asInvalid(error as Invalid);
+  }
+  const { name, message, stack, code: sqlState } = error as Error & { code?: string };
+  const line = {
+    method: request.method,
+    path: new URL(request.url).pathname,
+    error: name,
+    code: sqlState,
+    message,
+  };
+  if (isUnavailable(error)) {
+    log.warn(line, "the database did not answer");
+    return unavailable();
+  }
+  log.error({ ...line, stack }, "request failed");
+  return new Problem(500, "internal", "Something went wrong here. It has been logged.");
+}
+
+interface Invalid {
+  all: { path?: string; schema?: Parameters<typeof requirement>[0] }[];
+}
+
+function asInvalid({ all }: Invalid): Problem {
+  const errors = new Map(
+    all.map(({ path, schema }) => [path || "/", { path: path || "/", message: requirement(schema) }]),
+  );
+  const [first] = errors.values();
+  return new Problem(
+    422,
+    "invalid",
+    first ? `${first.path.slice(1) || "The body"} ${first.message}.` : "Invalid.",
+    {
+      errors: [...errors.values()],
+    },
+  );
+}

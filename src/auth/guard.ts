@@ -1,0 +1,101 @@
+import { Elysia } from "elysia";
+import type { Config } from "../config.ts";
+import type { Sql } from "../db/client.ts";
+import { type Hint, userChanged } from "../live/hints.ts";
+import { unauthenticated } from "../problem.ts";
+import { publicOrigin } from "./origin.ts";
+import { type Caller, findBySession, findByToken } from "./queries.ts";
+import { hashSecret } from "./secrets.ts";
+
+/** Milliseconds for which a session is believed without another look; its end is heard of by hint at once. */
+const BELIEVED_MS = 5_000;
+/** Callers remembered at most. */
+const REMEMBERED = 10_000;
+
+const COOKIE = "foyer_session";
+/** Behind https: a cookie that no other host, path or plain connection can have set. */
+const SECURE_COOKIE = `__Host-${COOKIE}`;
+/** Seconds; as long as the session (30 days). */
+const COOKIE_MAX_AGE = 30 * 24 * 3600;
+
+/** A database look-up that a request has spent on knowing its caller. */
+export interface Spent {
+  statements: number;
+  ms: number;
+}
+
+/** Knows callers by their cookie or token; remembers the last ones for a moment. */
+export class Callers {
+  readonly #remembered = new Map<string, { caller: Caller; until: number }>();
+  #endings = 0;
+
+  constructor(private readonly sql: Sql) {}
+
+  /** @throws Problem 401 */
+  async identify(secret: { kind: "session" | "token"; value: string }, spent: Spent): Promise<Caller> {
+    const hash = hashSecret(secret.value);
+    const key = `${secret.kind} ${hash.toString("base64")}`;
+    const known = this.#remembered.get(key);
+    if (known && known.until > Date.now()) return known.caller;
+    this.#remembered.delete(key);
+
+    const endings = this.#endings;
+    const started = performance.now();
+    const caller = await (secret.kind === "session" ? findBySession : findByToken)(this.sql, hash);
+    spent.statements++;
+    spent.ms += performance.now() - started;
+    if (!caller) throw unauthenticated();
+    // What ended while we looked may be this very one: use the answer, do not remember it.
+    if (endings === this.#endings) {
+      if (this.#remembered.size >= REMEMBERED) {
+        const [oldest] = this.#remembered.keys();
+        this.#remembered.delete(oldest as string);
+      }
+      this.#remembered.set(key, { caller, until: Date.now() + BELIEVED_MS });
+    }
+    return caller;
+  }
+
+  /** Forgets what a hint tells of: a session or a token that ended, or a person who changed. */
+  hear(hint: Hint): void {
+    if (hint.startsWith("r") || hint.startsWith("m")) return;
+    this.#endings++;
+    for (const [key, { caller }] of this.#remembered) {
+      if (caller.credential === hint || userChanged(caller.id) === hint) this.#remembered.delete(key);
+    }
+  }
+}
+
+/** The caller's secret: of the bearer token if there is one, else of the cookie. */
+function secretOf(request: Request, config: Config): { kind: "session" | "token"; value: string } {
+  const authorization = request.headers.get("authorization");
+  if (authorization !== null) {
+    const value = /^Bearer +(\S+)$/i.exec(authorization)?.[1];
+    if (!value) throw unauthenticated();
+    return { kind: "token", value };
+  }
+  const name = publicOrigin(request, config).https ? SECURE_COOKIE : COOKIE;
+  const value = new Bun.CookieMap(request.headers.get("cookie") ?? "").get(name);
+  if (!value) throw unauthenticated();
+  return { kind: "session", value };
+}
+
+/** The `Set-Cookie` of a session's secret; an empty one takes the cookie away. */
+export function sessionCookie(request: Request, config: Config, secret: string): string {
+  const { https } = publicOrigin(request, config);
+  return new Bun.Cookie(https ? SECURE_COOKIE : COOKIE, secret, {
+    path: "/",
+    httpOnly: true,
+    sameSite: "lax",
+    secure: https,
+    maxAge: secret === "" ? 0 : COOKIE_MAX_AGE,
+  }).serialize();
+}
+
+/** The plugin behind which everything authenticated lives: it yields `caller`, or answers 401. */
+export const guard = (callers: Callers, config: Config) =>
+  new Elysia().derive({ as: "scoped" }, async ({ request, set }) => {
+    set.headers["cache-control"] = "no-store";
+    const spent: Spent = { statements: 0, ms: 0 };
+    return { caller: await callers.identify(secretOf(request, config), spent), spent };
+  });

@@ -1,0 +1,41 @@
+import type { Config } from "../config.ts";
+import { Problem } from "../problem.ts";
+
+type Trust = Pick<Config, "trustProxy" | "allowedOrigins">;
+
+/**
+ * The scheme and host by which the client reached this server: the connection's own, or what a proxy says if
+ * one is trusted (`TRUST_PROXY`); never what a client could have made up.
+ */
+export function publicOrigin(request: Request, { trustProxy }: Trust): { https: boolean; host: string } {
+  const forwarded = (name: string) => {
+    const hops = trustProxy > 0 ? request.headers.get(name)?.split(",") : undefined;
+    return (hops?.at(-trustProxy) ?? hops?.[0])?.trim();
+  };
+  return {
+    https: (forwarded("x-forwarded-proto") ?? new URL(request.url).protocol.slice(0, -1)) === "https",
+    host: (forwarded("x-forwarded-host") ?? request.headers.get("host") ?? "").toLowerCase(),
+  };
+}
+
+/**
+ * Refuses requests that another site made a browser send with the user's cookie. Bearer requests carry no cookie.
+ * @throws Problem 403 `bad-origin`
+ */
+export function checkOrigin(request: Request, trust: Trust): void {
+  if (request.headers.has("authorization")) return;
+  const origin = request.headers.get("origin");
+  if (origin === null) {
+    // Absent: a program, or a browser's request to its own site, which says so.
+    const site = request.headers.get("sec-fetch-site") ?? "none";
+    if (site === "same-origin" || site === "none") return;
+  } else if (trust.allowedOrigins.includes(origin)) {
+    return;
+  } else if (URL.canParse(origin)) {
+    const { https, host } = publicOrigin(request, trust);
+    const { protocol, host: originHost } = new URL(origin);
+    // Without a trusted proxy's word, https may end in front of us: then only the host can be compared.
+    if (originHost === host && (protocol === "https:" || (protocol === "http:" && !https))) return;
+  }
+  throw new Problem(403, "bad-origin", "The request comes from another site; see ALLOWED_ORIGINS.");
+}

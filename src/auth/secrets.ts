@@ -1,0 +1,13 @@
+import { createHash, randomBytes } from "node:crypto";
+
+/** Bytes of randomness in a session's or a token's secret. */
+const SECRET_BYTES = 32;
+
+/** A session's secret, as the cookie carries it: 43 characters of base64url. */
+export const newSessionSecret = (): string => randomBytes(SECRET_BYTES).toString("base64url");
+
+/** A bearer token; the prefix lets secret scanners recognise one that leaked. */
+export const newToken = (): string => `foyer_${newSessionSecret()}`;
+
+/** What the database keeps of a secret. It is random, so a fast hash without salt is enough. */
+export const hashSecret = (secret: string): Buffer => createHash("sha256").update(secret).digest();

@@ -1,0 +1,91 @@
+/** Everything the environment decides. Durations are seconds, as in the environment. */
+export interface Config {
+  host: string;
+  port: number;
+  /** null: the embedded Postgres. */
+  databaseUrl: string | null;
+  databasePool: number;
+  dataDir: string;
+  idleTimeout: number;
+  pingInterval: number;
+  statementTimeout: number;
+  drainTimeout: number;
+  /** How many proxies in front of this server are believed about the client's scheme and host. */
+  trustProxy: number;
+  allowedOrigins: string[];
+  logLevel: LogLevel;
+}
+
+const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** What is wrong with the environment: one line a setting, each with its name and what it takes. */
+export class ConfigError extends Error {
+  override name = "ConfigError";
+}
+
+/**
+ * Reads and checks every setting; the only reader of the environment.
+ * @param env the process's environment; an empty value counts as absent
+ * @throws ConfigError naming every setting that is wrong and what it takes
+ */
+export function readConfig(env: Record<string, string | undefined>): Config {
+  const wrong: string[] = [];
+
+  const text = (name: string, fallback: string): string => env[name]?.trim() || fallback;
+
+  const integer = (name: string, fallback: number, min: number, max: number): number => {
+    const given = text(name, String(fallback));
+    const value = /^\d{1,9}$/.test(given) ? Number(given) : Number.NaN;
+    if (value >= min && value <= max) return value;
+    wrong.push(`${name}=${given}: takes a whole number from ${min} to ${max}`);
+    return fallback;
+  };
+
+  const oneOf = <T extends string>(name: string, fallback: T, allowed: readonly T[]): T => {
+    const given = text(name, fallback);
+    const found = allowed.find((value) => value === given);
+    if (!found) wrong.push(`${name}=${given}: takes one of ${allowed.join(", ")}`);
+    return found ?? fallback;
+  };
+
+  const databaseUrl = text("DATABASE_URL", "") || null;
+  // The value may hold a password: it is never repeated.
+  if (databaseUrl !== null && !/^postgres(ql)?:\/\//.test(databaseUrl)) {
+    wrong.push("DATABASE_URL: takes postgres://user:password@host:port/database");
+  }
+
+  const allowedOrigins = text("ALLOWED_ORIGINS", "")
+    .split(/[\s,]+/)
+    .filter(Boolean);
+  for (const origin of allowedOrigins) {
+    if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
+      wrong.push(
+        `ALLOWED_ORIGINS: ${origin} is no origin; takes origins such as https://chat.example.com, separated by commas`,
+      );
+    }
+  }
+
+  const config: Config = {
+    host: text("HOST", "127.0.0.1"),
+    port: integer("PORT", 3000, 0, 65_535),
+    databaseUrl,
+    databasePool: integer("DATABASE_POOL", 10, 2, 500),
+    dataDir: text("DATA_DIR", "./data"),
+    idleTimeout: integer("IDLE_TIMEOUT", 60, 2, 255), // 255 is the most that Bun.serve takes
+    pingInterval: integer("PING_INTERVAL", 15, 1, 120),
+    statementTimeout: integer("STATEMENT_TIMEOUT", 5, 1, 600),
+    drainTimeout: integer("DRAIN_TIMEOUT", 10, 1, 600),
+    trustProxy: integer("TRUST_PROXY", 0, 0, 10),
+    allowedOrigins,
+    logLevel: oneOf("LOG_LEVEL", "info", LOG_LEVELS),
+  };
+
+  if (config.pingInterval >= config.idleTimeout) {
+    wrong.push(
+      `PING_INTERVAL=${config.pingInterval}: must be below IDLE_TIMEOUT (${config.idleTimeout}), or quiet streams are cut`,
+    );
+  }
+  if (wrong.length > 0) throw new ConfigError(wrong.join("\n"));
+  return config;
+}

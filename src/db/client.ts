@@ -1,0 +1,180 @@
+import postgres from "postgres";
+
+/** The tagged template that is the whole data layer; inside a transaction it is the transaction's own. */
+export type Sql = postgres.ISql<Record<never, never>>;
+
+/** Where the database is: a URL, or the options of the embedded one. */
+export type Target = string | { host: string; port: number; user: string; database: string };
+
+export interface Database {
+  readonly sql: Sql;
+  /** Runs `work` in one transaction; starts it again if the database broke it off for a deadlock. */
+  transaction<T>(work: (tx: Sql) => Promise<T>): Promise<T>;
+  /** Lets what is under way finish for so many seconds, then closes every connection. */
+  close(seconds?: number): Promise<void>;
+}
+
+/** Everything lives in a schema of its own, so that Foyer can share a database with the application it serves. */
+export const SCHEMA = "foyer";
+
+/** How long after the server's own deadline (seconds) a silent connection is given up. */
+const SILENCE_GRACE = 1;
+const DEADLOCK_TRIES = 3;
+const CONNECT_TIMEOUT = 5; // seconds
+
+/** Options that every connection shares, the migrating and the listening one included. */
+export function connectionOptions(target: Target, statementTimeoutMs: number) {
+  return {
+    ...(typeof target === "string" ? {} : target),
+    connect_timeout: CONNECT_TIMEOUT,
+    // Types are fixed below: no round trip to ask for them, so a first request costs one statement, not two.
+    fetch_types: false,
+    // Ids, counters and sequence numbers stay below 2^53 (the contract), so a JSON number holds them.
+    types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
+    connection: {
+      application_name: "foyer",
+      search_path: SCHEMA,
+      statement_timeout: statementTimeoutMs,
+      // A process that stalls inside a transaction must not hold its locks.
+      idle_in_transaction_session_timeout: statementTimeoutMs,
+    },
+    onnotice: () => {},
+  };
+}
+
+/** A client for `target`: a URL carries its own host, user and database. */
+export const open = (target: Target, options: ReturnType<typeof connectionOptions> & object) =>
+  typeof target === "string" ? postgres(target, options) : postgres(options);
+
+/**
+ * Connects to the database with a pool. Every statement and every transaction has a deadline twice over: the
+ * database's own (`statement_timeout`), and ours for a connection that has gone silent, which no answer of
+ * the database can end. After such a silence the whole pool is replaced.
+ * @param pool the most connections
+ * @param statementTimeout seconds
+ * @param onSilence told when the pool is replaced
+ */
+export function connect(
+  target: Target,
+  options: { pool: number; statementTimeout: number; onSilence?: () => void },
+): Database {
+  const deadlineMs = (options.statementTimeout + SILENCE_GRACE) * 1000;
+  const openPool = () =>
+    open(target, {
+      ...connectionOptions(target, options.statementTimeout * 1000),
+      max: options.pool,
+      idle_timeout: 300,
+      max_lifetime: 3600,
+      backoff: (retries: number) => Math.min(0.05 * 2 ** retries, 2) * (0.5 + Math.random() / 2),
+    } as ReturnType<typeof connectionOptions>);
+
+  let current = openPool();
+
+  /** Starts a clock; when it runs out, `reject` gets the error and the pool that was waited on is replaced. */
+  const startClock = (pool: typeof current, reject: (error: unknown) => void): Timer =>
+    setTimeout(() => {
+      reject(new SilentDatabase());
+      if (pool !== current) return;
+      current = openPool();
+      pool.end({ timeout: 0 }).catch(() => {}); // all that waited on it is rejected; nothing more to learn
+      options.onSilence?.();
+    }, deadlineMs);
+
+  /** The clock of a statement runs from its being sent: when it is first awaited. */
+  function timed(statement: Statement, pool: typeof current): Statement {
+    const { handle, resolve, reject } = statement;
+    let clock: Timer | undefined;
+    statement.handle = () => {
+      clock ??= startClock(pool, statement.reject);
+      return handle.call(statement);
+    };
+    statement.resolve = (rows) => {
+      clearTimeout(clock);
+      resolve(rows);
+    };
+    statement.reject = (error) => {
+      clearTimeout(clock);
+      reject(error);
+    };
+    return statement;
+  }
+
+  const sql = new Proxy(current, {
+    // A template is a statement once it is awaited, a fragment if it is put into another one before.
+    apply(_target, _self, args: Parameters<typeof current>) {
+      const pool = current;
+      const query = pool(...args) as unknown as Statement;
+      return typeof query.handle === "function" ? timed(query, pool) : query;
+    },
+    get(_target, name) {
+      const pool = current;
+      if (name !== "unsafe") return Reflect.get(pool, name);
+      return (...args: Parameters<typeof pool.unsafe>) =>
+        timed(pool.unsafe(...args) as unknown as Statement, pool);
+    },
+  });
+
+  return {
+    sql,
+    async transaction(work) {
+      for (let attempt = 1; ; attempt++) {
+        const pool = current;
+        const { promise: silence, reject } = Promise.withResolvers<never>();
+        const clock = startClock(pool, reject);
+        try {
+          const done = pool.begin((tx) => work(tx));
+          return (await Promise.race([done, silence])) as Awaited<ReturnType<typeof work>>;
+        } catch (error) {
+          if (attempt === DEADLOCK_TRIES || codeOf(error) !== DEADLOCK) throw error;
+        } finally {
+          clearTimeout(clock);
+        }
+      }
+    },
+    async close(seconds = 0) {
+      await current.end({ timeout: seconds });
+    },
+  };
+}
+
+/** What a statement of postgres.js is underneath (its src/query.js). */
+interface Statement {
+  handle(): Promise<void>;
+  resolve(rows: unknown): void;
+  reject(error: unknown): void;
+}
+
+/** The database said nothing at all within the deadline. */
+export class SilentDatabase extends Error {
+  override name = "SilentDatabase";
+}
+
+const DEADLOCK = "40P01";
+const UNIQUE_VIOLATION = "23505";
+
+const codeOf = (error: unknown): string =>
+  String((error as { code?: unknown } | null | undefined)?.code ?? "");
+
+/** Whether a statement failed because a row with the same value of `constraint` (an index's name) is there. */
+export const isDuplicate = (error: unknown, constraint: string): boolean =>
+  codeOf(error) === UNIQUE_VIOLATION &&
+  (error as { constraint_name?: string }).constraint_name === constraint;
+
+// Classes of SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html): 08 connection, 40 rolled back,
+// 53 out of resources, 55P03 lock not had, 57 told to stop (57014: the deadline), 25006 read-only, 25P03 idle too long.
+const UNAVAILABLE = /^(08|40|53|57|58)...$|^(55P03|25006|25P03)$/;
+const UNREACHABLE =
+  /^(CONNECT|CONNECTION_|ECONN|ENOENT$|EPIPE$|ENOTFOUND$|EAI_AGAIN$|EHOST|ENET|ETIMEDOUT$|ERR_SOCKET)/;
+
+/** Whether an error says that the database is away, going, overloaded or too slow: worth another try later. */
+export const isUnavailable = (error: unknown): boolean =>
+  error instanceof SilentDatabase || UNAVAILABLE.test(codeOf(error)) || UNREACHABLE.test(codeOf(error));
+
+/**
+ * An array as the text of a Postgres array literal, for a parameter with a cast (`$1::bigint[]`).
+ * @param values null stands for null; text is quoted
+ */
+export const arrayLiteral = (values: Iterable<number | string | null>): string =>
+  `{${Array.from(values, (value) =>
+    typeof value === "string" ? `"${value.replace(/["\\]/g, "\\$&")}"` : String(value),
+  ).join(",")}}`;

@@ -1,0 +1,415 @@
+import type { Hint } from "./hints.ts";
+import type { ByeReason } from "./sse.ts";
+import type { Change, Subscriber } from "./subscriber.ts";
+
+/** One question of a batch. */
+export interface Ask {
+  userId: number;
+  /** null: every room of this person. */
+  roomId: number | null;
+  /** A cursor: only what changed since; "": everything. */
+  since: string;
+}
+
+export interface Answer {
+  /** Everything that committed before this point is in the answer. */
+  cursor: string;
+  /** Ask by ask: the rooms to tell of; `reset` where `since` says nothing to this database, so that all of them are here. */
+  asked: { changes: Change[]; reset: boolean }[];
+}
+
+/** Where the truth is. One call at a time. */
+export interface Source {
+  /** The rooms that each of these people is in. */
+  rooms(userIds: number[]): Promise<Map<number, number[]>>;
+  list(asks: Ask[]): Promise<Answer>;
+  /** Which of these sessions and tokens have ended. */
+  lapsed(credentials: string[]): Promise<string[]>;
+}
+
+/** Milliseconds between two looks for what no hint told of: hints may be lost, and other programs write too. */
+const SWEEP_MS = 5_000;
+/** Milliseconds between two looks for pings that are due, and for readers that stopped reading. */
+const BEAT_MS = 500;
+/** Milliseconds between two tries at a wire that was full: the stream under it tells nobody when it drains. */
+const DRAIN_CHECK_MS = 50;
+/** Rooms that one query may have to look at: some 200 ms of the database, a tenth of its deadline. */
+const BATCH_ROOMS = 20_000;
+/** Newcomers whose rooms are asked for at once. */
+const INDEX_PEOPLE = 1_000;
+/** Up to so many rooms a batch asks for all that changed, not for what was hinted at: that also moves the cursor. */
+const EXACT_ROOMS = 100;
+/** Milliseconds before a failed query is tried again: doubled up to the most, and a quarter off at random. */
+const RETRY_MS = { first: 100, most: 5_000 };
+/** Milliseconds for which an ended session is refused even if it was authenticated just before it ended. */
+const REFUSE_MS = 60_000;
+
+/** One person with at least one open stream. */
+class Person {
+  readonly streams = new Set<Subscriber>();
+  /** The rooms they are in, as far as the last answers told; null: not asked for yet. */
+  rooms: Set<number> | null = null;
+  /** Rooms that may have changed. */
+  readonly dirty = new Set<number>();
+  /** All of them may have. */
+  recheck = false;
+  /** Up to where every stream has been told everything; "" before the first answer. */
+  verified = "";
+  /** The versions that were told since `verified`: the next check brings them again. */
+  told = new Map<number, string>();
+
+  constructor(readonly userId: number) {}
+}
+
+interface Batch {
+  joining: Subscriber[];
+  people: { person: Person; rooms: number[] | null }[];
+}
+
+/**
+ * Brings changes to streams: which streams listen to which person and room, and the set of what may have changed
+ * since it was last asked for. While one query is under way the set grows; when it ends, the next one takes the
+ * whole set. So there is one live query at a time, however many streams, and larger batches under load, not more.
+ *
+ * A stream first registers, so that marks gather, then gets its snapshot, then follows. A cursor is told only once
+ * all that it covers has been told: the hinted rooms alone do not prove that, a check of everything since does.
+ */
+export class Hub {
+  readonly #people = new Map<number, Person>();
+  readonly #listeners = new Map<number, Set<Person>>(); // by room
+  readonly #credentials = new Map<string, Set<Subscriber>>();
+  readonly #refused = new Map<string, number>(); // credential -> when (ms) it ended
+  readonly #dirty = new Set<Person>();
+  #joining: Subscriber[] = [];
+  readonly #full = new Set<Subscriber>();
+  readonly #timers: Timer[];
+  #drainCheck: Timer | undefined;
+  #checkCredentials = false;
+  #running: Promise<void> | undefined;
+  #failures = 0;
+  #endPause = () => {};
+  #closed = false;
+  #queries = 0;
+  #events = 0;
+
+  /**
+   * @param limits milliseconds: a ping after so much silence; a reader that takes nothing for so long is cut
+   * @param onFailure told of every live query that failed, and how long (ms) until the next try
+   */
+  constructor(
+    private readonly source: Source,
+    private readonly limits: { pingMs: number; idleMs: number },
+    private readonly onFailure: (error: unknown, retryMs: number) => void,
+  ) {
+    this.#timers = [setInterval(() => this.#beat(), BEAT_MS), setInterval(() => this.sweep(), SWEEP_MS)];
+  }
+
+  /** What is going on, for metrics, logs and tests. */
+  get state() {
+    return {
+      streams: [...this.#credentials.values()].reduce((sum, streams) => sum + streams.size, 0),
+      people: this.#people.size,
+      rooms: this.#listeners.size,
+      queries: this.#queries,
+      events: this.#events,
+    };
+  }
+
+  /** Whether a new stream can be served: not while going down, nor while the database does not answer. */
+  get ready(): boolean {
+    return !this.#closed && this.#failures === 0;
+  }
+
+  /** Registers a stream. @returns false if its session has ended meanwhile, or the hub is closed */
+  join(stream: Subscriber): boolean {
+    if (this.#closed || this.#refused.has(stream.credential)) return false;
+    const person = this.#people.get(stream.userId) ?? new Person(stream.userId);
+    this.#people.set(stream.userId, person);
+    addTo(this.#credentials, stream.credential, stream);
+    person.streams.add(stream);
+    this.#joining.push(stream);
+    this.#wake();
+    return true;
+  }
+
+  /** Forgets a stream whose client has gone; once or many times. */
+  leave(stream: Subscriber): void {
+    removeFrom(this.#credentials, stream.credential, stream);
+    this.#full.delete(stream);
+    const person = this.#people.get(stream.userId);
+    if (!person?.streams.delete(stream) || person.streams.size > 0) return;
+    for (const roomId of person.rooms ?? []) removeFrom(this.#listeners, roomId, person);
+    this.#people.delete(stream.userId);
+    this.#dirty.delete(person);
+  }
+
+  /** Marks what a hint tells of, or ends what has lost its right. */
+  hear(hint: Hint): void {
+    const [, kind, first, second] = /^([rumst])(\d+)(?:\.(\d+))?$/.exec(hint) ?? [];
+    if (kind === "r") {
+      for (const person of this.#listeners.get(Number(first)) ?? []) this.#mark(person, Number(first));
+    } else if (kind === "m") {
+      this.#mark(this.#people.get(Number(first)), Number(second));
+    } else if (kind === "u") {
+      this.#markAll(this.#people.get(Number(first)));
+    } else if (kind) {
+      this.#revoke(hint);
+    }
+    this.#wake();
+  }
+
+  /** Looks for everything that changed unheard: now and then, and whenever hints may have been lost. */
+  sweep(): void {
+    const now = Date.now();
+    for (const [credential, ended] of this.#refused) {
+      if (now - ended > REFUSE_MS) this.#refused.delete(credential);
+    }
+    for (const person of this.#people.values()) this.#markAll(person);
+    this.#checkCredentials = this.#credentials.size > 0;
+    this.#wake();
+  }
+
+  /** Says bye to every stream and takes no more. @returns once the query under way has ended */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const timer of this.#timers) clearInterval(timer);
+    clearInterval(this.#drainCheck);
+    this.#endPause();
+    for (const person of [...this.#people.values()]) {
+      for (const stream of [...person.streams]) this.#end(stream, "shutdown");
+    }
+    await this.#running;
+  }
+
+  #revoke(credential: string): void {
+    this.#refused.set(credential, Date.now());
+    for (const stream of [...(this.#credentials.get(credential) ?? [])]) this.#end(stream, "signed-out");
+  }
+
+  #end(stream: Subscriber, reason: ByeReason): void {
+    this.leave(stream);
+    stream.end(reason);
+  }
+
+  #mark(person: Person | undefined, roomId: number): void {
+    if (!person) return;
+    person.dirty.add(roomId);
+    this.#dirty.add(person);
+  }
+
+  #markAll(person: Person | undefined): void {
+    if (!person) return;
+    person.recheck = true;
+    this.#dirty.add(person);
+  }
+
+  #wake(): void {
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+    });
+  }
+
+  async #run(): Promise<void> {
+    await null; // what the same turn of the event loop marks goes into the same batch
+    while (!this.#closed && (this.#joining.length > 0 || this.#dirty.size > 0 || this.#checkCredentials)) {
+      let batch: Batch | undefined;
+      try {
+        if (this.#checkCredentials) await this.#endLapsed();
+        await this.#index();
+        batch = this.#take();
+        if (batch) await this.#answer(batch);
+        this.#failures = 0;
+      } catch (error) {
+        if (batch) this.#putBack(batch);
+        const retryMs =
+          Math.min(RETRY_MS.first * 2 ** this.#failures++, RETRY_MS.most) * (1 - Math.random() / 4);
+        this.onFailure(error, retryMs);
+        await this.#pause(retryMs);
+      }
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, ms);
+    this.#endPause = resolve;
+    return promise.finally(() => clearTimeout(timer));
+  }
+
+  async #endLapsed(): Promise<void> {
+    this.#queries++;
+    for (const credential of await this.source.lapsed([...this.#credentials.keys()]))
+      this.#revoke(credential);
+    this.#checkCredentials = false;
+  }
+
+  /** Learns which rooms the newcomers are in, before their list is read: what changes in between is marked. */
+  async #index(): Promise<void> {
+    const unknown = this.#joining.slice(0, INDEX_PEOPLE).flatMap((stream) => {
+      const person = this.#people.get(stream.userId);
+      return person && person.rooms === null ? person : [];
+    });
+    if (unknown.length === 0) return;
+    this.#queries++;
+    const rooms = await this.source.rooms([...new Set(unknown.map((person) => person.userId))]);
+    for (const person of unknown) {
+      person.rooms ??= new Set();
+      for (const roomId of rooms.get(person.userId) ?? []) this.#listen(person, roomId);
+    }
+  }
+
+  #listen(person: Person, roomId: number): void {
+    // A person who has left is in no index: an answer that was under way must not bring them back.
+    if (this.#people.get(person.userId) !== person) return;
+    person.rooms?.add(roomId);
+    addTo(this.#listeners, roomId, person);
+  }
+
+  /** Takes as much of what waits as one query may carry; newcomers first. */
+  #take(): Batch | undefined {
+    let room = BATCH_ROOMS;
+    const joining: Subscriber[] = [];
+    while (room > 0) {
+      const stream = this.#joining[0];
+      const person = stream && this.#people.get(stream.userId);
+      if (!stream || (person && person.rooms === null)) break; // came while the index was read: next time
+      this.#joining.shift();
+      if (!person?.streams.has(stream)) continue; // gone already
+      joining.push(stream);
+      room -= 1 + (person.rooms?.size ?? 0);
+    }
+
+    let exact = EXACT_ROOMS;
+    for (const person of this.#dirty) exact -= 1 + (person.rooms?.size ?? 0);
+
+    const people: Batch["people"] = [];
+    for (const person of this.#dirty) {
+      if (room <= 0) break;
+      if (person.verified === "") {
+        // Only newcomers yet: their list will have it all, unless it is being read right now; the marks stay until then.
+        if (joining.some((stream) => stream.userId === person.userId)) this.#unmark(person);
+        continue;
+      }
+      const everything = person.recheck || exact >= 0;
+      people.push({ person, rooms: everything ? null : [...person.dirty] });
+      room -= everything ? 1 + (person.rooms?.size ?? 0) : person.dirty.size;
+      this.#unmark(person);
+    }
+    return joining.length + people.length > 0 ? { joining, people } : undefined;
+  }
+
+  #unmark(person: Person): void {
+    person.dirty.clear();
+    person.recheck = false;
+    this.#dirty.delete(person);
+  }
+
+  #putBack(batch: Batch): void {
+    this.#joining = [...batch.joining, ...this.#joining];
+    for (const { person, rooms } of batch.people) {
+      if (this.#people.get(person.userId) !== person) continue;
+      if (rooms === null) this.#markAll(person);
+      for (const roomId of rooms ?? []) this.#mark(person, roomId);
+    }
+  }
+
+  async #answer(batch: Batch): Promise<void> {
+    // Tabs that open together with the same cursor ask once.
+    const joins = new Map<string, Subscriber[]>();
+    for (const stream of batch.joining) {
+      const key = `${stream.userId} ${stream.resumeFrom}`;
+      joins.set(key, [...(joins.get(key) ?? []), stream]);
+    }
+    const asks: Ask[] = [...joins.values()].map(([stream]) => ({
+      userId: (stream as Subscriber).userId,
+      roomId: null,
+      since: (stream as Subscriber).resumeFrom,
+    }));
+    for (const { person, rooms } of batch.people) {
+      for (const roomId of rooms ?? [null]) {
+        asks.push({ userId: person.userId, roomId, since: rooms === null ? person.verified : "" });
+      }
+    }
+
+    this.#queries++;
+    const { cursor, asked } = await this.source.list(asks);
+
+    const answers = asked.values();
+    const touched = new Set<Person>();
+    for (const streams of joins.values()) {
+      const { changes, reset } = answers.next().value ?? { changes: [], reset: false };
+      for (const stream of streams) {
+        const person = this.#people.get(stream.userId);
+        if (!person?.streams.has(stream)) continue;
+        stream.start(changes, reset);
+        stream.moveCursor(cursor);
+        person.verified ||= cursor;
+        touched.add(person);
+      }
+    }
+    for (const { person, rooms } of batch.people) {
+      const changes = (rooms ?? [null]).flatMap(() => answers.next().value?.changes ?? []);
+      this.#tell(person, changes);
+      if (rooms === null) {
+        person.verified = cursor;
+        person.told = new Map(changes.map(({ roomId, version }) => [roomId, version]));
+        for (const stream of person.streams) if (stream.started) stream.moveCursor(cursor);
+      }
+      touched.add(person);
+    }
+    for (const person of touched) this.#flush(person);
+  }
+
+  /** Puts what was not told yet on each of the person's streams. */
+  #tell(person: Person, changes: Change[]): void {
+    for (const change of changes) {
+      if (change.json !== null) this.#listen(person, change.roomId);
+      else if (person.rooms?.delete(change.roomId)) removeFrom(this.#listeners, change.roomId, person);
+      if (person.told.get(change.roomId) === change.version) continue;
+      person.told.set(change.roomId, change.version);
+      for (const stream of person.streams) if (stream.started) stream.put(change);
+    }
+  }
+
+  #flush(person: Person): void {
+    const now = Date.now();
+    const encoded = person.streams.size > 1 ? new Map<string, Uint8Array>() : undefined;
+    for (const stream of person.streams) {
+      if (stream.flush(now, encoded)) this.#events++;
+      if (stream.waiting) this.#full.add(stream);
+    }
+    if (this.#full.size > 0) this.#drainCheck ??= setInterval(() => this.#drain(), DRAIN_CHECK_MS);
+  }
+
+  #drain(): void {
+    const now = Date.now();
+    for (const stream of this.#full) {
+      if (stream.flush(now)) this.#events++;
+      if (!stream.waiting) this.#full.delete(stream);
+    }
+    if (this.#full.size > 0) return;
+    clearInterval(this.#drainCheck);
+    this.#drainCheck = undefined;
+  }
+
+  #beat(): void {
+    const now = Date.now();
+    for (const person of [...this.#people.values()]) {
+      for (const stream of [...person.streams]) {
+        stream.ping(now, this.limits.pingMs - BEAT_MS);
+        if (stream.isSlow(now, this.limits.idleMs)) this.#end(stream, "slow");
+      }
+    }
+  }
+}
+
+function addTo<K, V>(sets: Map<K, Set<V>>, key: K, value: V): void {
+  const set = sets.get(key);
+  if (set) set.add(value);
+  else sets.set(key, new Set([value]));
+}
+
+function removeFrom<K, V>(sets: Map<K, Set<V>>, key: K, value: V): void {
+  const set = sets.get(key);
+  if (set?.delete(value) && set.size === 0) sets.delete(key);
+}

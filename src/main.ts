@@ -1,0 +1,53 @@
+import packageJson from "../package.json" with { type: "json" };
+import { type Config, ConfigError, readConfig } from "./config.ts";
+import { startEmbedded } from "./db/embedded.ts";
+import { MigrationError } from "./db/migrate.ts";
+import { createLog } from "./log.ts";
+import { type Server, startServer } from "./server.ts";
+
+function fail(message: string): never {
+  process.stderr.write(`foyer: ${message.replaceAll("\n", "\nfoyer: ")}\n`);
+  process.exit(1);
+}
+
+function settings(): Config {
+  try {
+    return readConfig(process.env);
+  } catch (error) {
+    if (error instanceof ConfigError) fail(error.message);
+    throw error;
+  }
+}
+
+const config = settings();
+const log = createLog(config.logLevel);
+
+// Registered first: as process 1 of a container nothing else would end us, and a signal may come while we start.
+const { promise: told, resolve: tell } = Promise.withResolvers<NodeJS.Signals>();
+process.on("SIGTERM", tell);
+process.on("SIGINT", tell);
+
+const embedded = config.databaseUrl === null ? await startEmbedded(config.dataDir, log) : null;
+let server: Server;
+try {
+  server = await startServer(config, config.databaseUrl ?? embedded?.connection ?? "", log);
+} catch (error) {
+  await embedded?.stop();
+  if (error instanceof MigrationError) fail(error.message);
+  fail(`cannot start: ${error instanceof Error ? error.message : error}`);
+}
+
+process.stdout.write(`
+  Foyer ${packageJson.version}
+  address    ${server.url}/chat/api     docs ${server.url}/docs
+  database   ${embedded ? `embedded Postgres ${embedded.version} in ${embedded.dataDir}${embedded.joined ? " (was running)" : ""}` : `Postgres ${server.postgres} by DATABASE_URL`}
+  timeouts   idle ${config.idleTimeout} s, ping ${config.pingInterval} s, statement ${config.statementTimeout} s, drain ${config.drainTimeout} s
+
+`);
+log.info({ version: packageJson.version, url: server.url, postgres: server.postgres }, "started");
+
+log.info({ signal: await told }, "stopping");
+await server.stop();
+await embedded?.stop();
+log.info("stopped");
+process.exit(0);

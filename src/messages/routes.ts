@@ -1,0 +1,100 @@
+import { Elysia, t } from "elysia";
+import { type Callers, guard } from "../auth/guard.ts";
+import type { Config } from "../config.ts";
+import type { Database } from "../db/client.ts";
+import { type Announce, roomChanged } from "../live/hints.ts";
+import { invalid } from "../problem.ts";
+import { integer, MAX_ID, nullable, pathId, text } from "../schema.ts";
+import { deleteMessage, editMessage, findMessage, listMessages, sendMessage } from "./queries.ts";
+
+const messageBody = text({ minLength: 1, maxLength: 10_000 });
+const clientId = text({
+  minLength: 1,
+  maxLength: 64,
+  pattern: "^[\\x20-\\x7e]{1,64}$",
+  description: "takes 1 to 64 printable ASCII characters",
+});
+const seq = (minimum: number) => t.Optional(t.Integer({ minimum, maximum: MAX_ID }));
+
+/** The messages of a room. */
+export function messageRoutes({
+  db,
+  callers,
+  config,
+  announce,
+}: {
+  db: Database;
+  callers: Callers;
+  config: Config;
+  announce: Announce;
+}) {
+  return new Elysia({ prefix: "/rooms/:id/messages", tags: ["Messages"] })
+    .use(guard(callers, config))
+    .get(
+      "/",
+      ({ caller, params, query }) => {
+        const ways = [query.before, query.after, query.around].filter((way) => way !== undefined);
+        if (ways.length > 1) throw invalid("/before", "goes without after and around");
+        return listMessages(db.sql, caller.id, pathId(params.id, "room"), query);
+      },
+      {
+        query: t.Object({
+          limit: t.Integer({ minimum: 1, maximum: 200, default: 50 }),
+          before: seq(1),
+          after: seq(0),
+          around: seq(0),
+        }),
+        detail: { summary: "A page of messages, ascending; the newest one if no way is named" },
+      },
+    )
+    .post(
+      "/",
+      async ({ caller, params, body, set }) => {
+        const roomId = pathId(params.id, "room");
+        const { message, isNew } = await sendMessage(db.sql, caller.id, roomId, {
+          body: body.body,
+          clientId: body.clientId ?? null,
+          replyTo: body.replyTo ?? null,
+        });
+        if (isNew) announce(roomChanged(roomId));
+        set.status = isNew ? 201 : 200;
+        return message;
+      },
+      {
+        body: t.Object({
+          body: messageBody,
+          clientId: t.Optional(nullable(clientId)),
+          replyTo: t.Optional(nullable(integer({ minimum: 1 }))),
+        }),
+        detail: { summary: "Send a message; the same clientId again gives the same message" },
+      },
+    )
+    .get(
+      "/:seq",
+      ({ caller, params }) =>
+        findMessage(db.sql, caller.id, pathId(params.id, "room"), pathId(params.seq, "message")),
+      { detail: { summary: "One message" } },
+    )
+    .patch(
+      "/:seq",
+      async ({ caller, params, body }) => {
+        const roomId = pathId(params.id, "room");
+        const seq = pathId(params.seq, "message");
+        const message = await db.transaction((tx) => editMessage(tx, caller.id, roomId, seq, body.body));
+        announce(roomChanged(roomId));
+        return message;
+      },
+      { body: t.Object({ body: messageBody }), detail: { summary: "Edit a message (its sender)" } },
+    )
+    .delete(
+      "/:seq",
+      async ({ caller, params, set }) => {
+        const roomId = pathId(params.id, "room");
+        const seq = pathId(params.seq, "message");
+        await db.transaction((tx) => deleteMessage(tx, caller.id, roomId, seq));
+        announce(roomChanged(roomId));
+        set.status = 204;
+      },
+      { detail: { summary: "Delete a message (its sender, a moderator, an owner)" } },
+    );
+}

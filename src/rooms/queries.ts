@@ -1,0 +1,314 @@
+import type { User } from "../auth/queries.ts";
+import { arrayLiteral, isDuplicate, type Sql } from "../db/client.ts";
+import { roomTold, tell } from "../messages/system.ts";
+import { forbidden, notFound } from "../problem.ts";
+import LIST from "./list.sql" with { type: "text" };
+
+export type Role = "owner" | "moderator" | "member";
+export type Kind = "open" | "closed" | "direct";
+export type Involvement = "all" | "mentions" | "none";
+
+/** A room as one of its members sees it. */
+export interface Room {
+  id: number;
+  kind: Kind;
+  name: string | null;
+  topic: string | null;
+  role: Role;
+  involvement: Involvement;
+  lastSeq: number;
+  lastReadSeq: number;
+  unreadCount: number;
+  mentionCount: number;
+  markedUnread: boolean;
+  lastMessage: {
+    seq: number;
+    sender: User;
+    body: string;
+    createdAt: Date;
+    editedAt: Date | null;
+  } | null;
+  activeAt: Date;
+  memberCount: number;
+  peers: User[] | null;
+}
+
+/** One entry of what list.sql is asked: whose rooms, which (null: all), changed since which xmin (null: any). */
+export interface ListAsk {
+  userId: number;
+  roomId: number | null;
+  since: string | null;
+}
+
+/** Which part of a list is wanted. */
+export interface ListWindow {
+  unread?: boolean;
+  /** Only what follows this room. */
+  after?: number | null;
+  limit?: number | null;
+}
+
+/** One room in an answer of list.sql; `room` is null where it is no longer theirs. */
+export interface ListEntry {
+  roomId: number;
+  version: string;
+  activeAt: Date;
+  room: Room | null;
+}
+
+/** A row of list.sql, or of nothing but the cursor where `ask` is null. */
+interface ListRow {
+  cursor: string;
+  horizon: string;
+  ask: number | null;
+  room_id: number;
+  gone: boolean;
+  version: string;
+  kind: Kind;
+  name: string | null;
+  topic: string | null;
+  role: Role;
+  involvement: Involvement;
+  last_seq: number;
+  last_read_seq: number;
+  unread_count: number;
+  mention_count: number;
+  marked_unread: boolean;
+  member_count: number;
+  peers: User[] | null;
+  active_at: Date;
+  last_message_seq: number | null;
+  last_message_at: Date;
+  last_message_edited_at: Date | null;
+  last_message_preview: string;
+  sender_id: number;
+  sender_handle: string;
+  sender_name: string;
+}
+
+/**
+ * The room list, for one person or for a batch: one statement.
+ * @returns `xmin`: everything that committed before it is in the answer; per ask its rooms, newest activity first,
+ *   and whether `since` could not be honoured (null, or of a future that this database has not seen)
+ */
+export async function listRooms(sql: Sql, asks: ListAsk[], window: ListWindow = {}) {
+  const rows = await sql.unsafe<ListRow[]>(
+    LIST,
+    [
+      arrayLiteral(asks.map((ask) => ask.userId)),
+      arrayLiteral(asks.map((ask) => ask.roomId)),
+      arrayLiteral(asks.map((ask) => ask.since)),
+      window.unread ?? false,
+      window.after ?? null,
+      window.limit ?? null,
+    ],
+    { prepare: true },
+  );
+  const [first] = rows as unknown as [ListRow];
+  const horizon = BigInt(first.horizon);
+  const asked = asks.map(({ since }) => ({
+    reset: since === null || BigInt(since) > horizon,
+    entries: [] as ListEntry[],
+  }));
+  for (const row of rows) {
+    if (row.ask === null) continue;
+    asked[row.ask - 1]?.entries.push({
+      roomId: row.room_id,
+      version: row.version,
+      activeAt: row.active_at,
+      room: row.gone ? null : roomOf(row),
+    });
+  }
+  return { xmin: first.cursor, asked };
+}
+
+const roomOf = (row: ListRow): Room => ({
+  id: row.room_id,
+  kind: row.kind,
+  name: row.name,
+  topic: row.topic,
+  role: row.role,
+  involvement: row.involvement,
+  lastSeq: row.last_seq,
+  lastReadSeq: row.last_read_seq,
+  unreadCount: row.unread_count,
+  mentionCount: row.mention_count,
+  markedUnread: row.marked_unread,
+  lastMessage:
+    row.last_message_seq === null
+      ? null
+      : {
+          seq: row.last_message_seq,
+          sender: { id: row.sender_id, handle: row.sender_handle, name: row.sender_name },
+          body: row.last_message_preview,
+          createdAt: row.last_message_at,
+          editedAt: row.last_message_edited_at,
+        },
+  activeAt: row.active_at,
+  memberCount: row.member_count,
+  peers: row.peers,
+});
+
+/**
+ * One room of a member.
+ * @throws Problem 404 `room-not-found`
+ */
+export async function findRoom(sql: Sql, userId: number, roomId: number): Promise<Room> {
+  const { asked } = await listRooms(sql, [{ userId, roomId, since: null }]);
+  const room = asked[0]?.entries[0]?.room;
+  if (!room) throw notFound("room");
+  return room;
+}
+
+/** The rooms that each of these people is in, by their ids. */
+export async function roomsOf(sql: Sql, userIds: number[]): Promise<Map<number, number[]>> {
+  const rows = await sql<{ user_id: number; rooms: number[] }[]>`
+    select m.user_id, json_agg(m.room_id) as rooms
+      from unnest(${arrayLiteral(userIds)}::bigint[]) as a (user_id)
+     cross join lateral (select * from memberships where user_id = a.user_id and left_at is null offset 0) m
+     group by m.user_id`;
+  return new Map(rows.map((row) => [row.user_id, row.rooms]));
+}
+
+/** What a new room is made of; a direct room has no name, the others must. */
+export interface NewRoom {
+  kind: Kind;
+  name: string | null;
+  topic: string | null;
+  /** The others; the maker is added. */
+  memberIds: number[];
+}
+
+/**
+ * Makes a room with its members. Of the same people there is one direct room: the second asker gets the first's.
+ * @returns the room's id, and whether it is new
+ * @throws Problem 404 `user-not-found`
+ */
+export async function createRoom(
+  sql: Sql,
+  makerId: number,
+  room: NewRoom,
+): Promise<{ id: number; isNew: boolean; memberIds: number[] }> {
+  const memberIds = [...new Set([makerId, ...room.memberIds])].sort((a, b) => a - b);
+  const direct = room.kind === "direct" ? arrayLiteral(memberIds) : null;
+  try {
+    const [made] = await sql<{ id: number | null }[]>`
+      with people as (
+        select id from users where id = any (${arrayLiteral(memberIds)}::bigint[])
+      ), room as (
+        insert into rooms (kind, name, topic, direct_user_ids, member_count)
+        select ${room.kind}, ${room.name}, ${room.topic}, ${direct}::bigint[], ${memberIds.length}::int
+         where (select count(*) from people) = ${memberIds.length}
+        returning id
+      ), members as (
+        insert into memberships (user_id, room_id, role)
+        select people.id, room.id, case when people.id = ${makerId} then 'owner' else 'member' end
+          from people, room
+      )
+      select (select id from room) as id`;
+    if (!made?.id) throw notFound("user");
+    return { id: made.id, isNew: true, memberIds };
+  } catch (error) {
+    if (!isDuplicate(error, "rooms_direct")) throw error;
+    const [first] = await sql<{ id: number }[]>`
+      select id from rooms where direct_user_ids = ${direct}::bigint[] and deleted_at is null`;
+    if (!first) return createRoom(sql, makerId, room); // removed in between
+    return { id: first.id, isNew: false, memberIds };
+  }
+}
+
+/** What of a room is changed; what is left out stays. */
+export interface RoomChange {
+  name?: string;
+  topic?: string | null;
+  kind?: "open" | "closed";
+}
+
+/**
+ * Changes a room's name, topic or kind; a new name is told in the room.
+ * @throws Problem 403, 404
+ */
+export async function changeRoom(tx: Sql, caller: User, roomId: number, change: RoomChange) {
+  const { room, actor } = await lockRoom(tx, roomId, caller.id);
+  if (room.kind === "direct") throw forbidden("A direct room has no name, topic or kind to change.");
+  if (actor.role === "member") throw forbidden("Only an owner or a moderator may change the room.");
+  await tx`
+    update rooms
+       set name = ${change.name ?? room.name}, topic = ${change.topic === undefined ? room.topic : change.topic},
+           kind = ${change.kind ?? room.kind}, version = pg_current_xact_id()
+     where id = ${roomId}`;
+  if (change.name !== undefined && change.name !== room.name) {
+    await tell(tx, roomId, caller.id, roomTold.renamed(change.name));
+  }
+}
+
+/**
+ * Removes a room from everybody's list; its messages are removed by and by (purge.ts).
+ * @throws Problem 403, 404
+ */
+export async function removeRoom(tx: Sql, userId: number, roomId: number): Promise<void> {
+  const { actor } = await lockRoom(tx, roomId, userId);
+  if (actor.role !== "owner") throw forbidden("Only an owner may remove the room.");
+  await tx`update rooms set deleted_at = now(), version = pg_current_xact_id() where id = ${roomId}`;
+}
+
+export interface LockedMembership {
+  userId: number;
+  role: Role;
+}
+
+/**
+ * Locks a room for a change of it or of its members, and what it says of the caller and of another person. What the
+ * next statements of the transaction read, nobody else changes. Memberships first, then the room, as everywhere:
+ * who locks in one order waits in line.
+ * @throws Problem 404 `room-not-found` unless the caller is a member
+ */
+export async function lockRoom(tx: Sql, roomId: number, callerId: number, otherId = callerId) {
+  const { room, members } = await lockAnyRoom(tx, roomId, [callerId, otherId]);
+  const actor = members.find((member) => member.userId === callerId);
+  if (!room || !actor) throw notFound("room");
+  return { room, actor, other: members.find((member) => member.userId === otherId) };
+}
+
+/** The same for a room that the caller may not be in; null for one that is not there. */
+export async function lockAnyRoom(tx: Sql, roomId: number, userIds: number[]) {
+  const ids = arrayLiteral(userIds);
+  await tx`
+    select from memberships where room_id = ${roomId} and user_id = any (${ids}::bigint[])
+     order by user_id for update`;
+  const [room] = await tx<{ kind: Kind; name: string | null; topic: string | null }[]>`
+    select kind, name, topic from rooms where id = ${roomId} and deleted_at is null for update`;
+  // After the room's lock: a membership may have come into being while we waited for it.
+  const members = await tx<LockedMembership[]>`
+    select user_id as "userId", role from memberships
+     where room_id = ${roomId} and user_id = any (${ids}::bigint[]) and left_at is null`;
+  return { room: room ?? null, members: [...members] };
+}
+
+/** An open room, for those who look for one to join. */
+export interface OpenRoom {
+  id: number;
+  name: string;
+  topic: string | null;
+  memberCount: number;
+  joined: boolean;
+}
+
+/**
+ * Open rooms by part of their name or topic, in the order of their ids.
+ * @returns at most `limit`, after the room `after`
+ */
+export const listOpenRooms = (
+  sql: Sql,
+  userId: number,
+  { q, after, limit }: { q: string; after: number; limit: number },
+): Promise<OpenRoom[]> => {
+  const pattern = `%${q.replace(/[\\%_]/g, "\\$&")}%`;
+  return sql<OpenRoom[]>`
+    select r.id, r.name, r.topic, r.member_count as "memberCount", m.user_id is not null as joined
+      from rooms r
+      left join memberships m on m.user_id = ${userId} and m.room_id = r.id and m.left_at is null
+     where r.kind = 'open' and r.deleted_at is null and r.id > ${after}
+       and (${q} = '' or r.name ilike ${pattern} or r.topic ilike ${pattern})
+     order by r.id limit ${limit}`.then((rows) => [...rows]);
+};

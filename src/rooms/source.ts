@@ -1,0 +1,29 @@
+import { lapsed } from "../auth/queries.ts";
+import type { Sql } from "../db/client.ts";
+import type { Source } from "../live/hub.ts";
+import type { Cursors } from "./cursor.ts";
+import { listRooms, roomsOf } from "./queries.ts";
+
+/** What the hub asks, answered by the same query as `GET /rooms`. */
+export const roomSource = (sql: Sql, cursors: Cursors): Source => ({
+  rooms: (userIds) => roomsOf(sql, userIds),
+  lapsed: (credentials) => lapsed(sql, credentials),
+  async list(asks) {
+    const { xmin, asked } = await listRooms(
+      sql,
+      asks.map(({ since, ...ask }) => ({ ...ask, since: cursors.decode(since) })),
+    );
+    return {
+      cursor: cursors.encode(xmin),
+      asked: asked.map(({ entries, reset }) => ({
+        reset,
+        changes: entries.map(({ roomId, version, activeAt, room }) => ({
+          roomId,
+          version,
+          activeAt: activeAt.getTime(),
+          json: room && JSON.stringify(room),
+        })),
+      })),
+    };
+  },
+});

@@ -1,0 +1,72 @@
+import { Kind, type TSchema, Type, TypeRegistry } from "@sinclair/typebox";
+import { notFound } from "./problem.ts";
+
+/** The largest id or sequence number: JSON numbers are exact up to here. */
+export const MAX_ID = Number.MAX_SAFE_INTEGER;
+
+interface TextOptions {
+  minLength: number;
+  maxLength: number;
+  /** What it must match besides; for the document, and checked. */
+  pattern?: string;
+  description?: string;
+}
+
+// JSON Schema counts characters, TypeBox UTF-16 units; and Postgres takes neither NUL nor half a surrogate pair.
+TypeRegistry.Set<TextOptions>("Text", ({ minLength, maxLength, pattern }, value) => {
+  if (typeof value !== "string" || value.length < minLength || value.length > 2 * maxLength) return false;
+  if (value.includes("\0") || !value.isWellFormed()) return false;
+  if (value.length > maxLength && Array.from(value).length > maxLength) return false;
+  return pattern === undefined || new RegExp(pattern).test(value);
+});
+
+/** Text of so many characters (code points), well-formed, without NUL. */
+export const text = (options: TextOptions) =>
+  Type.Unsafe<string>({ [Kind]: "Text", type: "string", ...options });
+
+/** A JSON integer: text that looks like one does not count. For bodies; in a query Elysia's own `t.Integer` reads text. */
+export const integer = (options: { minimum: number; maximum?: number; description?: string }) =>
+  Type.Integer({ maximum: MAX_ID, ...options });
+
+/** Either, or null. */
+export const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+
+/** One of these words. */
+export const words = <T extends string>(...allowed: T[]) =>
+  Type.Unsafe<T>(Type.String({ enum: allowed, pattern: `^(${allowed.join("|")})$` }));
+
+/**
+ * An id or a sequence number out of a path.
+ * @throws Problem 404 for what is no positive integer below 2^53, as for a thing that is not there
+ */
+export function pathId(given: string, what: Parameters<typeof notFound>[0]): number {
+  const id = /^[1-9]\d{0,15}$/.test(given) ? Number(given) : Number.NaN;
+  if (!Number.isSafeInteger(id)) throw notFound(what);
+  return id;
+}
+
+/** What a value of this schema must be, in words, for the one who sent something else. */
+export function requirement(schema: TSchema | undefined): string {
+  if (!schema) return "has the wrong form";
+  if (schema.anyOf)
+    return schema.anyOf
+      .map(requirement)
+      .filter((part: string, i: number, all: string[]) => all.indexOf(part) === i)
+      .join(", or ");
+  if (schema.enum) return `takes one of ${schema.enum.join(", ")}`;
+  if (schema.description) return schema.description;
+  switch (schema.type) {
+    case "string":
+      return schema.maxLength === undefined
+        ? "takes text"
+        : `takes text of ${schema.minLength} to ${schema.maxLength} characters, without NUL or broken surrogates`;
+    case "integer":
+      return `takes a whole number from ${schema.minimum ?? -MAX_ID} to ${schema.maximum ?? MAX_ID}`;
+    case "array":
+      return `takes a list of at most ${schema.maxItems} entries`;
+    case "null":
+      return "takes null";
+    default:
+      return `takes ${schema.type === "object" ? "a JSON object" : `a ${schema.type ?? "value of another form"}`}`;
+  }
+}
