@@ -71,7 +71,7 @@ export function createApp(parts: Parts) {
       api
         .onTransform(({ request }) => checkOrigin(request, config))
         .use(authRoutes({ ...parts, sql }))
-        .use(userRoutes({ ...parts, sql }))
+        .use(userRoutes(parts))
         .use(roomRoutes(parts))
         .use(memberRoutes(parts))
         .use(messageRoutes(parts))

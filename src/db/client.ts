@@ -23,9 +23,8 @@ const DEADLOCK_TRIES = 3;
 const CONNECT_TIMEOUT = 5; // seconds
 
 /** Options that every connection shares, the migrating and the listening one included. */
-export function connectionOptions(target: Target, statementTimeoutMs: number) {
+export function connectionOptions(statementTimeoutMs: number): postgres.Options<Record<never, never>> {
   return {
-    ...(typeof target === "string" ? {} : target),
     connect_timeout: CONNECT_TIMEOUT,
     // Types are fixed below: no round trip to ask for them, so a first request costs one statement, not two.
     fetch_types: false,
@@ -42,9 +41,17 @@ export function connectionOptions(target: Target, statementTimeoutMs: number) {
   };
 }
 
-/** A client for `target`: a URL carries its own host, user and database. */
-export const open = (target: Target, options: ReturnType<typeof connectionOptions> & object) =>
-  typeof target === "string" ? postgres(target, options) : postgres(options);
+/**
+ * A client for `target`. A URL may name a folder of a Unix socket as libpq's do: `postgres://user@localhost/db?host=/run/postgresql`.
+ */
+export function open(target: Target, options: postgres.Options<Record<never, never>>) {
+  if (typeof target !== "string") return postgres({ ...target, ...options });
+  const url = new URL(target);
+  const folder = url.searchParams.get("host");
+  if (!folder?.startsWith("/")) return postgres(target, options);
+  url.searchParams.delete("host");
+  return postgres(url.href, { ...options, host: folder, port: Number(url.port || 5432) });
+}
 
 /**
  * Connects to the database with a pool. Every statement and every transaction has a deadline twice over: the
@@ -61,12 +68,12 @@ export function connect(
   const deadlineMs = (options.statementTimeout + SILENCE_GRACE) * 1000;
   const openPool = () =>
     open(target, {
-      ...connectionOptions(target, options.statementTimeout * 1000),
+      ...connectionOptions(options.statementTimeout * 1000),
       max: options.pool,
       idle_timeout: 300,
       max_lifetime: 3600,
       backoff: (retries: number) => Math.min(0.05 * 2 ** retries, 2) * (0.5 + Math.random() / 2),
-    } as ReturnType<typeof connectionOptions>);
+    });
 
   let current = openPool();
 

@@ -19,8 +19,7 @@ export class MigrationError extends Error {
  */
 export async function migrate(target: Target): Promise<{ postgres: string; ran: string[] }> {
   const files = (await readdir(FOLDER)).filter((name) => /^\d{4}_\w+\.sql$/.test(name)).sort();
-  const options = connectionOptions(target, 0); // a migration may take its time
-  const sql = open(target, { ...options, max: 1 } as typeof options);
+  const sql = open(target, { ...connectionOptions(0), max: 1 }); // a migration may take its time
   try {
     const [server] = await sql`
       select current_setting('server_version_num')::int / 10000 as major, split_part(current_setting('server_version'), ' ', 1) as version`;

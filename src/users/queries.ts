@@ -25,10 +25,14 @@ export async function findUsers(sql: Sql, q: string, limit: number): Promise<Use
 
 /**
  * Gives a person another name. Every room they are in counts as changed: its list entry may show the name.
+ *
+ * The person is locked first, so fully that nobody can become a member of a new room meanwhile (its foreign key asks
+ * for the same row): the second statement sees every membership there is, and whoever joins later shows the new name.
  * @returns the user, and the ids of those rooms
  */
-export async function renameUser(sql: Sql, userId: number, name: string) {
-  const [row] = await sql<{ user: User; rooms: number[] }[]>`
+export async function renameUser(tx: Sql, userId: number, name: string) {
+  await tx`select from users where id = ${userId} for update`;
+  const [row] = await tx<{ user: User; rooms: number[] }[]>`
     with renamed as (
       update users set name = ${name} where id = ${userId} returning id, handle, name
     ), locked as ( -- in the order of their ids: two renames wait for each other, they do not deadlock

@@ -3,26 +3,26 @@ import type { Callers } from "../auth/guard.ts";
 import { guard } from "../auth/guard.ts";
 import { personName } from "../auth/routes.ts";
 import type { Config } from "../config.ts";
-import type { Sql } from "../db/client.ts";
+import type { Database } from "../db/client.ts";
 import { type Announce, roomChanged, userChanged } from "../live/hints.ts";
 import { text } from "../schema.ts";
 import { findUsers, renameUser } from "./queries.ts";
 
 /** People: finding them, and renaming oneself. */
 export const userRoutes = ({
-  sql,
+  db,
   callers,
   config,
   announce,
 }: {
-  sql: Sql;
+  db: Database;
   callers: Callers;
   config: Config;
   announce: Announce;
 }) =>
   new Elysia({ prefix: "/users", tags: ["Identity"] })
     .use(guard(callers, config))
-    .get("/", async ({ query }) => ({ users: await findUsers(sql, query.q ?? "", query.limit) }), {
+    .get("/", async ({ query }) => ({ users: await findUsers(db.sql, query.q ?? "", query.limit) }), {
       query: t.Object({
         q: t.Optional(text({ minLength: 0, maxLength: 100 })),
         limit: t.Integer({ minimum: 1, maximum: 100, default: 20 }),
@@ -33,7 +33,7 @@ export const userRoutes = ({
     .patch(
       "/me",
       async ({ caller, body }) => {
-        const { user, rooms } = await renameUser(sql, caller.id, body.name.trim());
+        const { user, rooms } = await db.transaction((tx) => renameUser(tx, caller.id, body.name.trim()));
         announce(userChanged(caller.id), ...rooms.map(roomChanged));
         return user;
       },

@@ -1,7 +1,9 @@
+-- Times have milliseconds, as in the contract: the list's order is then the one that clients see.
+
 -- The identity of this database; half of what a cursor is checked against (see src/rooms/cursor.ts).
 create table installation (
   id uuid primary key default gen_random_uuid(),
-  created_at timestamptz not null default now()
+  created_at timestamptz(3) not null default now()
 );
 insert into installation default values;
 
@@ -10,7 +12,7 @@ create table users (
   handle text not null unique check (handle ~ '^[a-z0-9._-]{2,32}$'),
   name text not null,
   password_hash text,
-  created_at timestamptz not null default now(),
+  created_at timestamptz(3) not null default now(),
   primary key (id) include (handle, name) -- the room list reads a sender from the index alone
 );
 -- Finding people: by the start of the handle or of any word of the name.
@@ -22,9 +24,9 @@ create table sessions (
   id bigint generated always as identity primary key,
   user_id bigint not null references users,
   secret_hash bytea not null unique,
-  created_at timestamptz not null default now(),
-  last_used_at timestamptz not null default now(),
-  expires_at timestamptz not null
+  created_at timestamptz(3) not null default now(),
+  last_used_at timestamptz(3) not null default now(),
+  expires_at timestamptz(3) not null
 );
 create index sessions_user on sessions (user_id);
 
@@ -33,8 +35,8 @@ create table tokens (
   user_id bigint not null references users,
   name text not null,
   secret_hash bytea not null unique,
-  created_at timestamptz not null default now(),
-  last_used_at timestamptz
+  created_at timestamptz(3) not null default now(),
+  last_used_at timestamptz(3)
 );
 create index tokens_user on tokens (user_id);
 
@@ -55,13 +57,13 @@ create table rooms (
   change_count bigint not null default 0, -- edits, deletes and reactions
   last_message_seq bigint, -- the newest text message that is not deleted, and what the list shows of it
   last_message_sender_id bigint,
-  last_message_at timestamptz,
-  last_message_edited_at timestamptz,
+  last_message_at timestamptz(3),
+  last_message_edited_at timestamptz(3),
   last_message_preview text,
   last_uncounted_seq bigint not null default 0, -- the newest deleted or system message
-  created_at timestamptz not null default now(),
-  deleted_at timestamptz, -- the row stays, so that a cursor can tell that the room is gone
-  purged_at timestamptz, -- its messages are gone as well
+  created_at timestamptz(3) not null default now(),
+  deleted_at timestamptz(3), -- the row stays, so that a cursor can tell that the room is gone
+  purged_at timestamptz(3), -- its messages are gone as well
   version xid8 not null default pg_current_xact_id(),
   check ((kind = 'direct') = (direct_user_ids is not null)),
   check ((kind = 'direct') = (name is null))
@@ -78,8 +80,8 @@ create table memberships (
   last_read_seq bigint not null default 0,
   own_after_read bigint not null default 0, -- own text messages after the marker; only a marker moved back has any
   marked_unread boolean not null default false,
-  joined_at timestamptz not null default now(),
-  left_at timestamptz, -- the row stays, so that a cursor can tell that the room is gone
+  joined_at timestamptz(3) not null default now(),
+  left_at timestamptz(3), -- the row stays, so that a cursor can tell that the room is gone
   version xid8 not null default pg_current_xact_id(),
   primary key (user_id, room_id)
 ) with (fillfactor = 70);
@@ -96,9 +98,9 @@ create table messages (
   reply_to bigint,
   mentions bigint[] not null default '{}',
   client_id text,
-  created_at timestamptz not null default now(),
-  edited_at timestamptz,
-  deleted_at timestamptz,
+  created_at timestamptz(3) not null default now(),
+  edited_at timestamptz(3),
+  deleted_at timestamptz(3),
   changed bigint, -- the room's change_count when it last changed
   primary key (room_id, seq),
   check ((body is null) = (deleted_at is not null))

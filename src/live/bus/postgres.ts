@@ -43,8 +43,7 @@ export async function connectBus(
   }
 
   function listen() {
-    const options = connectionOptions(target, 0);
-    const client = open(target, { ...options, max: 1 } as typeof options);
+    const client = open(target, { ...connectionOptions(0), max: 1 });
     const ready = client.listen(CHANNEL, receive, onGap);
     ready.catch(onTrouble);
     return { client, ready };

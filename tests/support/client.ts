@@ -1,0 +1,103 @@
+import type { User } from "../../src/auth/queries.ts";
+import type { Message } from "../../src/messages/queries.ts";
+import type { Room } from "../../src/rooms/queries.ts";
+import { EventReader } from "./events.ts";
+
+/** A type as it comes over the wire: dates are text. */
+export type Json<T> = T extends Date ? string : T extends object ? { [K in keyof T]: Json<T[K]> } : T;
+export type RoomList = { cursor: string; rooms: Json<Room>[]; left: number[]; reset: boolean };
+
+export interface Reply<T> {
+  status: number;
+  headers: Headers;
+  body: T;
+}
+
+/** A person at the API, by cookie. */
+export class Client {
+  private constructor(
+    readonly api: string,
+    readonly user: User,
+    readonly headers: Record<string, string>,
+  ) {}
+
+  static readonly password = "correct horse";
+
+  static async signUp(api: string, handle: string): Promise<Client> {
+    const response = await fetch(`${api}/users`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ handle, name: handle, password: Client.password }),
+    });
+    if (response.status !== 201) throw new Error(`sign-up: ${response.status} ${await response.text()}`);
+    return new Client(api, (await response.json()) as User, { cookie: cookieOf(response) });
+  }
+
+  /** The same person by another session. */
+  async signInAgain(password = Client.password): Promise<Client> {
+    const reply = await this.call("POST", "/session", { handle: this.user.handle, password });
+    if (reply.status !== 200) throw new Error(`sign-in: ${reply.status}`);
+    return new Client(this.api, this.user, { cookie: cookieOf(reply) });
+  }
+
+  /** The same person by a bearer token, or at another server. */
+  with(headers: Record<string, string>, api = this.api): Client {
+    return new Client(api, this.user, headers);
+  }
+
+  /** Any call; the body of the reply is parsed if there is one. */
+  async call<T = any>(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Reply<T>> {
+    const response = await fetch(this.api + path, {
+      method,
+      headers: {
+        ...this.headers,
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...headers,
+      },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    const text = await response.text();
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: text === "" ? null : JSON.parse(text),
+    };
+  }
+
+  /** A call that must succeed. @throws with the problem otherwise */
+  async must<T = any>(method: string, path: string, body?: unknown): Promise<T> {
+    const reply = await this.call<T>(method, path, body);
+    if (reply.status >= 300) {
+      throw new Error(`${method} ${path}: ${reply.status} ${JSON.stringify(reply.body)}`);
+    }
+    return reply.body;
+  }
+
+  list = (query = "") => this.must<RoomList>("GET", `/rooms${query}`);
+  room = (id: number) => this.must<Json<Room>>("GET", `/rooms/${id}`);
+
+  openRoom = (name = "room", members: Client[] = []) =>
+    this.must<Json<Room>>("POST", "/rooms", { kind: "open", name, members: members.map((m) => m.user.id) });
+
+  send = (roomId: number, body = "hello", more: { clientId?: string; replyTo?: number } = {}) =>
+    this.must<Json<Message>>("POST", `/rooms/${roomId}/messages`, { body, ...more });
+
+  /** Opens the room-list stream, from a cursor and what was held at it. */
+  stream = (cursor?: string, held?: EventReader["rooms"]): Promise<EventReader> =>
+    EventReader.open(
+      `${this.api}/stream/rooms`,
+      { ...this.headers, ...(cursor === undefined ? {} : { "last-event-id": cursor }) },
+      held,
+    );
+}
+
+const cookieOf = ({ headers }: { headers: Headers }): string =>
+  headers
+    .getSetCookie()
+    .map((cookie) => cookie.split(";", 1)[0])
+    .join("; ");

@@ -1,0 +1,131 @@
+import type { RoomList } from "./client.ts";
+
+export interface StreamEvent {
+  event: string;
+  data: any;
+  /** The last event id once this event was dispatched. */
+  id: string;
+}
+
+/** A reader of Server-Sent Events, as the HTML Standard says (9.2.6), with a reducer for the room list. */
+export class EventReader {
+  readonly events: StreamEvent[] = [];
+  /** What the client holds: the reducer of the contract. */
+  readonly rooms: Map<number, RoomList["rooms"][number]>;
+  lastEventId = "";
+  retry = 0;
+  /** Set when the server ended the stream. */
+  ended = false;
+  #waiters = new Set<() => void>();
+  #abort: AbortController;
+
+  private constructor(
+    readonly response: Response,
+    abort: AbortController,
+    held: Iterable<[number, RoomList["rooms"][number]]>,
+  ) {
+    this.#abort = abort;
+    this.rooms = new Map(held);
+    void this.#read();
+  }
+
+  /**
+   * @param held what the client holds already
+   * @throws if the answer is no stream
+   */
+  static async open(
+    url: string,
+    headers: Record<string, string>,
+    held: Iterable<[number, RoomList["rooms"][number]]> = [],
+  ): Promise<EventReader> {
+    const abort = new AbortController();
+    const response = await fetch(url, { headers, signal: abort.signal });
+    if (response.status !== 200) {
+      throw Object.assign(new Error(`stream: ${response.status} ${await response.text()}`), {
+        status: response.status,
+      });
+    }
+    return new EventReader(response, abort, held);
+  }
+
+  /** Waits until a condition holds over what has arrived. */
+  async until(condition: (reader: EventReader) => boolean, what = String(condition)): Promise<this> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const check = () => {
+      if (condition(this)) resolve();
+      else if (this.ended) reject(new Error(`the stream ended before: ${what}`));
+    };
+    const timer = setTimeout(
+      () => reject(new Error(`not within 10 s: ${what}; got ${JSON.stringify(this.events).slice(-2000)}`)),
+      10_000,
+    );
+    this.#waiters.add(check);
+    check();
+    try {
+      await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#waiters.delete(check);
+    }
+    return this;
+  }
+
+  /** Waits for the next event of a name, after so many of them. */
+  async event(name: string, nth = 1): Promise<StreamEvent> {
+    const found = () => this.events.filter(({ event }) => event === name)[nth - 1];
+    await this.until(() => found() !== undefined, `${nth} × ${name}`);
+    return found() as StreamEvent;
+  }
+
+  get bye(): string | undefined {
+    return this.events.find(({ event }) => event === "bye")?.data.reason;
+  }
+
+  close(): void {
+    this.#abort.abort();
+  }
+
+  async #read(): Promise<void> {
+    const decoder = new TextDecoder();
+    let text = "";
+    try {
+      for await (const chunk of this.response.body ?? []) {
+        text += decoder.decode(chunk, { stream: true });
+        const blocks = text.split("\n\n");
+        text = blocks.pop() ?? "";
+        for (const block of blocks) this.#dispatch(block);
+        for (const check of this.#waiters) check();
+      }
+    } catch {
+      // The connection broke, or we closed it: both are an end.
+    }
+    this.ended = true;
+    for (const check of this.#waiters) check();
+  }
+
+  #dispatch(block: string): void {
+    const fields = new Map<string, string>();
+    for (const line of block.split("\n")) {
+      const colon = line.indexOf(": ");
+      fields.set(line.slice(0, colon), line.slice(colon + 2));
+    }
+    this.retry = Number(fields.get("retry") ?? this.retry);
+    this.lastEventId = fields.get("id") ?? this.lastEventId;
+    const data = fields.get("data");
+    if (data === undefined) return;
+    const event = { event: fields.get("event") ?? "message", data: JSON.parse(data), id: this.lastEventId };
+    this.events.push(event);
+    if (event.event === "rooms") reduce(this.rooms, event.data);
+  }
+}
+
+/** The contract's reducer: a reset replaces, else each row takes the place of its old self. */
+export function reduce(held: Map<number, RoomList["rooms"][number]>, list: RoomList): void {
+  if (list.reset) held.clear();
+  for (const id of list.left) held.delete(id);
+  for (const room of list.rooms) held.set(room.id, room);
+}
+
+/** What a client holds, in the list's order: newest activity first, then the higher id. */
+export const inOrder = (held: Map<number, RoomList["rooms"][number]>) =>
+  [...held.values()].sort((a, b) => b.activeAt.localeCompare(a.activeAt) || b.id - a.id);

@@ -1,0 +1,62 @@
+import { connect, type Socket } from "node:net";
+
+/** A stream over a bare socket, for clients that misbehave: it can vanish, or stop reading. */
+export class RawStream {
+  bytes = 0;
+  text = "";
+  closed = false;
+  #waiters = new Set<() => void>();
+
+  private constructor(readonly socket: Socket) {
+    socket.on("data", (chunk) => {
+      this.bytes += chunk.length;
+      this.text = (this.text + chunk.toString("latin1")).slice(-100_000);
+      this.#check();
+    });
+    socket.on("error", () => {});
+    socket.on("close", () => {
+      this.closed = true;
+      this.#check();
+    });
+  }
+
+  static async open(url: string, headers: Record<string, string>): Promise<RawStream> {
+    const { hostname, port, pathname, search } = new URL(url);
+    const socket = connect(Number(port), hostname);
+    const stream = new RawStream(socket);
+    await new Promise<void>((resolve, reject) => socket.once("connect", resolve).once("error", reject));
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    socket.write(`GET ${pathname}${search} HTTP/1.1\r\nhost: ${hostname}:${port}\r\n${lines.join("")}\r\n`);
+    return stream;
+  }
+
+  /** Waits until a condition holds; `text` is the last 100 KB. */
+  async until(condition: () => boolean): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const check = () => condition() && resolve();
+    const timer = setTimeout(() => reject(new Error(`not within 20 s: ${condition}`)), 20_000);
+    this.#waiters.add(check);
+    check();
+    try {
+      await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#waiters.delete(check);
+    }
+  }
+
+  /** Reads no more; what the server sends piles up in the sockets' buffers. */
+  stopReading(): void {
+    this.socket.pause();
+  }
+
+  /** Closes the connection; `reset` without a goodbye (RST). */
+  vanish(reset: boolean): void {
+    if (reset) this.socket.resetAndDestroy();
+    else this.socket.destroy();
+  }
+
+  #check(): void {
+    for (const check of this.#waiters) check();
+  }
+}

@@ -1,0 +1,48 @@
+import { readConfig } from "../../src/config.ts";
+import { createLog } from "../../src/log.ts";
+import { type Server, startServer } from "../../src/server.ts";
+import { Client } from "./client.ts";
+import { freshDatabase, type TestDatabase } from "./database.ts";
+
+export interface TestServer extends Server {
+  database: TestDatabase;
+  /** The address of the API. */
+  api: string;
+  /** Signs somebody new up; their handle begins with `name`. */
+  person(name?: string): Promise<Client>;
+  /** Stops the server and drops its database. */
+  close(): Promise<void>;
+}
+
+let people = 0;
+
+/**
+ * A server in this process on a port of its own.
+ * @param settings as in the environment
+ * @param database one that another server is on, or a fresh one
+ */
+export async function testServer(
+  settings: Record<string, string> = {},
+  database?: TestDatabase,
+): Promise<TestServer> {
+  const mine = database ?? (await freshDatabase());
+  const config = readConfig({ PORT: "0", LOG_LEVEL: "silent", ...settings });
+  const server = await startServer(config, mine.target, createLog(config.logLevel));
+  const api = `${server.url}/chat/api`;
+  let stopped: Promise<void> | undefined;
+  const stop = () => {
+    stopped ??= server.stop();
+    return stopped;
+  };
+  return {
+    ...server,
+    database: mine,
+    api,
+    person: (name = "person") => Client.signUp(api, `${name}${++people}`),
+    stop,
+    async close() {
+      await stop();
+      if (!database) await mine.drop();
+    },
+  };
+}
