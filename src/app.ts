@@ -4,18 +4,20 @@ import { checkOrigin } from "./auth/origin.ts";
 import { authRoutes } from "./auth/routes.ts";
 import { checkBody, readBody } from "./body.ts";
 import type { Config } from "./config.ts";
-import { type Database, isUnavailable } from "./db/client.ts";
+import type { Database } from "./db/client.ts";
+import { isUnavailable } from "./db/errors.ts";
+import { docsRoutes } from "./docs/routes.ts";
 import { healthRoutes } from "./health.ts";
 import type { Announce } from "./live/hints.ts";
 import type { Hub } from "./live/hub.ts";
 import { streamRoutes } from "./live/routes.ts";
-import type { Log } from "./log.ts";
+import { faultOf, type Log, pathOf } from "./log.ts";
 import { memberRoutes } from "./members/routes.ts";
 import { messageRoutes } from "./messages/routes.ts";
-import { notFound, Problem, problemResponse, unavailable } from "./problem.ts";
+import { badRequest, notFound, Problem, problemResponse, unavailable } from "./problem.ts";
 import type { Cursors } from "./rooms/cursor.ts";
 import { roomRoutes } from "./rooms/routes.ts";
-import { requirement } from "./schema.ts";
+import { invalidRequest, type ValidationError } from "./schema.ts";
 import { userRoutes } from "./users/routes.ts";
 
 export interface Parts {
@@ -38,13 +40,14 @@ export function createApp(parts: Parts) {
 
   return new Elysia({
     serve: {
-      idleTimeout: config.idleTimeout, // seconds; finite, so that a reader that stalls is reaped, and above the ping
+      idleTimeout: connectionIdleTimeout(config),
       maxRequestBodySize: Number.MAX_SAFE_INTEGER, // Bun's own refusal is no problem document; body.ts bounds what is read
       development: false,
     },
   })
     .onRequest(({ request }) => {
       started.set(request, performance.now());
+      if (!URL.canParse(request.url)) throw badRequest("The Host header names no host."); // Bun then gives the path alone
     })
     .onParse({ as: "global" }, ({ request }) => {
       checkBody(request);
@@ -59,7 +62,7 @@ export function createApp(parts: Parts) {
       log.info(
         {
           method: request.method,
-          path: new URL(request.url).pathname,
+          path: pathOf(request),
           status: set.status ?? 200,
           ms: Math.round((performance.now() - (started.get(request) ?? Number.NaN)) * 10) / 10,
         },
@@ -70,14 +73,23 @@ export function createApp(parts: Parts) {
     .group("/chat/api", (api) =>
       api
         .onTransform(({ request }) => checkOrigin(request, config))
-        .use(authRoutes({ ...parts, sql }))
+        .use(authRoutes(parts))
         .use(userRoutes(parts))
         .use(roomRoutes(parts))
         .use(memberRoutes(parts))
         .use(messageRoutes(parts))
         .use(streamRoutes(parts)),
-    );
+    )
+    .use((app) => app.use(docsRoutes(app)));
 }
+
+/**
+ * Seconds without traffic after which Bun closes a connection; finite, so that a client that stalls is reaped.
+ * uSockets looks every four seconds only (LIBUS_TIMEOUT_GRANULARITY), and may fire that much early: a short timeout
+ * must leave room for a ping even so. A reader that takes nothing is cut at IDLE_TIMEOUT by the hub, exactly.
+ */
+const connectionIdleTimeout = ({ idleTimeout, pingInterval }: Config): number =>
+  Math.min(255, Math.max(idleTimeout, pingInterval + 5));
 
 /** What a client is told of an error; what it is not told goes into the log. */
 function asProblem(error: unknown, code: string | number, request: Request, log: Log): Problem {
@@ -88,39 +100,14 @@ function asProblem(error: unknown, code: string | number, request: Request, log:
     case "PARSE": // Elysia's wrapping of what body.ts throws
       return asProblem((error as Error).cause, "UNKNOWN", request, log);
     case "VALIDATION":
-      return asInvalid(error as Invalid);
+      return invalidRequest(error as ValidationError, request);
   }
-  const { name, message, stack, code: sqlState } = error as Error & { code?: string };
-  const line = {
-    method: request.method,
-    path: new URL(request.url).pathname,
-    error: name,
-    code: sqlState,
-    message,
-  };
+  const { stack, ...fault } = faultOf(error);
+  const line = { method: request.method, path: pathOf(request), ...fault };
   if (isUnavailable(error)) {
     log.warn(line, "the database did not answer");
     return unavailable();
   }
   log.error({ ...line, stack }, "request failed");
   return new Problem(500, "internal", "Something went wrong here. It has been logged.");
-}
-
-interface Invalid {
-  all: { path?: string; schema?: Parameters<typeof requirement>[0] }[];
-}
-
-function asInvalid({ all }: Invalid): Problem {
-  const errors = new Map(
-    all.map(({ path, schema }) => [path || "/", { path: path || "/", message: requirement(schema) }]),
-  );
-  const [first] = errors.values();
-  return new Problem(
-    422,
-    "invalid",
-    first ? `${first.path.slice(1) || "The body"} ${first.message}.` : "Invalid.",
-    {
-      errors: [...errors.values()],
-    },
-  );
 }

@@ -34,7 +34,8 @@ export async function startServer(config: Config, target: Target, log: Log): Pro
   const db = connect(target, {
     pool: config.databasePool,
     statementTimeout: config.statementTimeout,
-    onSilence: () => log.warn("the database connections were silent beyond the deadline; opening new ones"),
+    onRenewal: (error) =>
+      log.warn({ message: String(error) }, "a database connection broke; opening new ones"),
   });
   const cursors = await readCursors(db.sql);
   const callers = new Callers(db.sql);

@@ -1,4 +1,5 @@
-import { isDuplicate, type Sql } from "../db/client.ts";
+import type { Sql } from "../db/client.ts";
+import { isDuplicate } from "../db/errors.ts";
 import { Problem } from "../problem.ts";
 
 /** A person, as everybody may see them. */
@@ -42,30 +43,49 @@ export async function findByHandle(sql: Sql, handle: string) {
   return row;
 }
 
-/** Starts a session; sweeps out the user's expired ones. */
-export async function createSession(sql: Sql, userId: number, secretHash: Buffer): Promise<void> {
-  await sql`
-    with expired as (delete from sessions where user_id = ${userId} and expires_at < now())
+/**
+ * Starts a session; sweeps out the user's expired ones.
+ * @param passwordHash that the password was checked against: of a sign-in and a change of the password at the same
+ *   moment, the change waits and sees the new session, or the sign-in waits and finds the password changed
+ * @returns whether it did: not if the password has changed meanwhile
+ */
+export async function createSession(
+  sql: Sql,
+  session: { userId: number; passwordHash: string; secretHash: Buffer },
+): Promise<boolean> {
+  const rows = await sql`
+    with u as (
+      select id from users where id = ${session.userId} and password_hash = ${session.passwordHash} for share
+    ), expired as (
+      delete from sessions where user_id = ${session.userId} and expires_at < now()
+    )
     insert into sessions (user_id, secret_hash, expires_at)
-    values (${userId}, ${secretHash}, now() + make_interval(days => ${SESSION_DAYS}::int))`;
+    select id, ${session.secretHash}, now() + make_interval(days => ${SESSION_DAYS}::int) from u
+    returning id`;
+  return rows.length > 0;
 }
 
+/** A caller, and for how long (ms) the credential is valid; null: until it is deleted. */
+type FoundCaller = Caller & { msLeft: number | null };
+
 /** Who a session's secret belongs to, if it is still valid. */
-export async function findBySession(sql: Sql, secretHash: Buffer): Promise<Caller | undefined> {
-  const [row] = await sql<Caller[]>`
+export async function findBySession(sql: Sql, secretHash: Buffer): Promise<FoundCaller | undefined> {
+  const [row] = await sql<FoundCaller[]>`
     with session as (
-      select id, user_id, last_used_at < now() - ${LAST_USED_PRECISION}::interval as stale
+      select id, user_id, expires_at, last_used_at < now() - ${LAST_USED_PRECISION}::interval as stale
         from sessions where secret_hash = ${secretHash} and expires_at > now()
     ), used as (
       update sessions set last_used_at = now() where id in (select id from session where stale)
     )
-    select u.id, u.handle, u.name, 's' || s.id as credential from session s join users u on u.id = s.user_id`;
+    select u.id, u.handle, u.name, 's' || s.id as credential,
+           extract(epoch from s.expires_at - now())::float8 * 1000 as "msLeft"
+      from session s join users u on u.id = s.user_id`;
   return row;
 }
 
 /** Who a bearer token belongs to, if it is still there. */
-export async function findByToken(sql: Sql, secretHash: Buffer): Promise<Caller | undefined> {
-  const [row] = await sql<Caller[]>`
+export async function findByToken(sql: Sql, secretHash: Buffer): Promise<FoundCaller | undefined> {
+  const [row] = await sql<FoundCaller[]>`
     with token as (
       select id, user_id,
              last_used_at is null or last_used_at < now() - ${LAST_USED_PRECISION}::interval as stale
@@ -73,7 +93,8 @@ export async function findByToken(sql: Sql, secretHash: Buffer): Promise<Caller 
     ), used as (
       update tokens set last_used_at = now() where id in (select id from token where stale)
     )
-    select u.id, u.handle, u.name, 't' || t.id as credential from token t join users u on u.id = t.user_id`;
+    select u.id, u.handle, u.name, 't' || t.id as credential, null as "msLeft"
+      from token t join users u on u.id = t.user_id`;
   return row;
 }
 
@@ -84,24 +105,22 @@ export async function deleteSession(sql: Sql, credential: string): Promise<void>
 
 /**
  * Changes the password if it is still the one that `oldHash` was checked against, and ends every session of the
- * user but `credential`'s. In one statement: of two changes at once, one is refused.
+ * user but `credential`'s: of two changes at once, one is refused. In two statements, because the second must see the
+ * sessions of those who held the user's row (see createSession).
  * @returns the credentials that ended, or undefined if the password had changed meanwhile
  */
 export async function changePassword(
-  sql: Sql,
+  tx: Sql,
   change: { userId: number; oldHash: string; newHash: string; credential: string },
 ): Promise<string[] | undefined> {
-  const [row] = await sql<{ changed: boolean; ended: string[] }[]>`
-    with changed as (
-      update users set password_hash = ${change.newHash}
-       where id = ${change.userId} and password_hash = ${change.oldHash} returning id
-    ), ended as (
-      delete from sessions
-       where user_id in (select id from changed) and 's' || id <> ${change.credential} returning id
-    )
-    select exists (select from changed) as changed,
-           (select coalesce(json_agg('s' || id), '[]') from ended) as ended`;
-  return row?.changed ? row.ended : undefined;
+  const changed = await tx`
+    update users set password_hash = ${change.newHash}
+     where id = ${change.userId} and password_hash = ${change.oldHash} returning id`;
+  if (changed.length === 0) return undefined;
+  const ended = await tx<{ credential: string }[]>`
+    delete from sessions where user_id = ${change.userId} and 's' || id <> ${change.credential}
+    returning 's' || id as credential`;
+  return ended.map((row) => row.credential);
 }
 
 /** Which of these credentials (`s12`, `t7`) have ended, or belong to nothing. */

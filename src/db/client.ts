@@ -1,4 +1,5 @@
 import postgres from "postgres";
+import { codeOf, DEADLOCK, isBroken, SilentDatabase } from "./errors.ts";
 
 /** The tagged template that is the whole data layer; inside a transaction it is the transaction's own. */
 export type Sql = postgres.ISql<Record<never, never>>;
@@ -55,15 +56,18 @@ export function open(target: Target, options: postgres.Options<Record<never, nev
 
 /**
  * Connects to the database with a pool. Every statement and every transaction has a deadline twice over: the
- * database's own (`statement_timeout`), and ours for a connection that has gone silent, which no answer of
- * the database can end. After such a silence the whole pool is replaced.
+ * database's own (`statement_timeout`), and ours for a connection that has gone silent, which no answer of the
+ * database can end.
+ *
+ * When a connection breaks or goes silent the whole pool is replaced, once: the others are broken too, as a rule,
+ * and postgres.js 3.4 gives a connection's last error to the first statement after its reconnect, or waits there for ever.
  * @param pool the most connections
  * @param statementTimeout seconds
- * @param onSilence told when the pool is replaced
+ * @param onRenewal told when the pool is replaced
  */
 export function connect(
   target: Target,
-  options: { pool: number; statementTimeout: number; onSilence?: () => void },
+  options: { pool: number; statementTimeout: number; onRenewal?: (error: unknown) => void },
 ): Database {
   const deadlineMs = (options.statementTimeout + SILENCE_GRACE) * 1000;
   const openPool = () =>
@@ -72,27 +76,29 @@ export function connect(
       max: options.pool,
       idle_timeout: 300,
       max_lifetime: 3600,
-      backoff: (retries: number) => Math.min(0.05 * 2 ** retries, 2) * (0.5 + Math.random() / 2),
+      backoff: () => 0.1 + Math.random() * 0.3, // seconds
     });
 
   let current = openPool();
 
-  /** Starts a clock; when it runs out, `reject` gets the error and the pool that was waited on is replaced. */
-  const startClock = (pool: typeof current, reject: (error: unknown) => void): Timer =>
-    setTimeout(() => {
-      reject(new SilentDatabase());
-      if (pool !== current) return;
-      current = openPool();
-      pool.end({ timeout: 0 }).catch(() => {}); // all that waited on it is rejected; nothing more to learn
-      options.onSilence?.();
-    }, deadlineMs);
+  /** Replaces the pool that this error came from, unless that is done already; what is under way there may finish. */
+  function renew(pool: typeof current, error: unknown): void {
+    if (pool !== current || !isBroken(error)) return;
+    current = openPool();
+    const seconds = error instanceof SilentDatabase ? 0 : options.statementTimeout;
+    pool.end({ timeout: seconds }).catch(() => {}); // it is broken: nothing more to learn from it
+    options.onRenewal?.(error);
+  }
+
+  const startClock = (reject: (error: unknown) => void): Timer =>
+    setTimeout(() => reject(new SilentDatabase("no answer within the deadline")), deadlineMs);
 
   /** The clock of a statement runs from its being sent: when it is first awaited. */
   function timed(statement: Statement, pool: typeof current): Statement {
     const { handle, resolve, reject } = statement;
     let clock: Timer | undefined;
     statement.handle = () => {
-      clock ??= startClock(pool, statement.reject);
+      clock ??= startClock(statement.reject);
       return handle.call(statement);
     };
     statement.resolve = (rows) => {
@@ -102,6 +108,7 @@ export function connect(
     statement.reject = (error) => {
       clearTimeout(clock);
       reject(error);
+      renew(pool, error);
     };
     return statement;
   }
@@ -127,11 +134,12 @@ export function connect(
       for (let attempt = 1; ; attempt++) {
         const pool = current;
         const { promise: silence, reject } = Promise.withResolvers<never>();
-        const clock = startClock(pool, reject);
+        const clock = startClock(reject);
         try {
           const done = pool.begin((tx) => work(tx));
           return (await Promise.race([done, silence])) as Awaited<ReturnType<typeof work>>;
         } catch (error) {
+          renew(pool, error);
           if (attempt === DEADLOCK_TRIES || codeOf(error) !== DEADLOCK) throw error;
         } finally {
           clearTimeout(clock);
@@ -150,32 +158,6 @@ interface Statement {
   resolve(rows: unknown): void;
   reject(error: unknown): void;
 }
-
-/** The database said nothing at all within the deadline. */
-export class SilentDatabase extends Error {
-  override name = "SilentDatabase";
-}
-
-const DEADLOCK = "40P01";
-const UNIQUE_VIOLATION = "23505";
-
-const codeOf = (error: unknown): string =>
-  String((error as { code?: unknown } | null | undefined)?.code ?? "");
-
-/** Whether a statement failed because a row with the same value of `constraint` (an index's name) is there. */
-export const isDuplicate = (error: unknown, constraint: string): boolean =>
-  codeOf(error) === UNIQUE_VIOLATION &&
-  (error as { constraint_name?: string }).constraint_name === constraint;
-
-// Classes of SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html): 08 connection, 40 rolled back,
-// 53 out of resources, 55P03 lock not had, 57 told to stop (57014: the deadline), 25006 read-only, 25P03 idle too long.
-const UNAVAILABLE = /^(08|40|53|57|58)...$|^(55P03|25006|25P03)$/;
-const UNREACHABLE =
-  /^(CONNECT|CONNECTION_|ECONN|ENOENT$|EPIPE$|ENOTFOUND$|EAI_AGAIN$|EHOST|ENET|ETIMEDOUT$|ERR_SOCKET)/;
-
-/** Whether an error says that the database is away, going, overloaded or too slow: worth another try later. */
-export const isUnavailable = (error: unknown): boolean =>
-  error instanceof SilentDatabase || UNAVAILABLE.test(codeOf(error)) || UNREACHABLE.test(codeOf(error));
 
 /**
  * An array as the text of a Postgres array literal, for a parameter with a cast (`$1::bigint[]`).

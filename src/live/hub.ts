@@ -134,6 +134,11 @@ export class Hub {
 
   /** Forgets a stream whose client has gone; once or many times. */
   leave(stream: Subscriber): void {
+    stream.gone();
+    this.#forget(stream);
+  }
+
+  #forget(stream: Subscriber): void {
     removeFrom(this.#credentials, stream.credential, stream);
     this.#full.delete(stream);
     const person = this.#people.get(stream.userId);
@@ -187,7 +192,7 @@ export class Hub {
   }
 
   #end(stream: Subscriber, reason: ByeReason): void {
-    this.leave(stream);
+    this.#forget(stream);
     stream.end(reason);
   }
 

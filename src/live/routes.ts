@@ -29,14 +29,14 @@ export const streamRoutes = ({
       if (request.signal.aborted) return response;
       const opened = Date.now();
       const cursor = request.headers.get("last-event-id") || query.cursor || "";
-      const stream = new Subscriber(caller.id, caller.credential, cursor, wire, opened);
+      const stream = new Subscriber(caller.id, caller.credential, cursor, wire, opened, (reason) => {
+        const seconds = Math.round((Date.now() - opened) / 1000);
+        log.info({ user: caller.id, reason, seconds }, "stream closed");
+      });
       wire.send(retryFrame());
       if (!hub.join(stream)) throw unauthenticated();
       log.info({ user: caller.id, resumed: cursor !== "" }, "stream opened");
-      request.signal.addEventListener("abort", () => {
-        hub.leave(stream);
-        log.info({ user: caller.id, seconds: Math.round((Date.now() - opened) / 1000) }, "stream closed");
-      });
+      request.signal.addEventListener("abort", () => hub.leave(stream));
       return response;
     },
     {

@@ -47,6 +47,8 @@ export class Subscriber {
     readonly resumeFrom: string,
     private readonly wire: Wire,
     now: number,
+    /** Told once: why it ended, or that the client went. */
+    private readonly onEnd: (reason: ByeReason | "gone") => void,
   ) {
     this.cursor = resumeFrom;
     this.#lastSent = now;
@@ -120,15 +122,26 @@ export class Subscriber {
 
   /** Says bye and ends. A wire that is full is dropped, or it would hold the connection for as long as it likes. */
   end(reason: ByeReason): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#pending.clear();
+    if (!this.#stop(reason)) return;
     if (this.wire.writable()) {
       this.wire.send(byeFrame(reason));
       this.wire.close();
     } else {
       this.wire.drop();
     }
+  }
+
+  /** The client has gone: there is nothing to say, and nobody to say it to. */
+  gone(): void {
+    this.#stop("gone");
+  }
+
+  #stop(reason: ByeReason | "gone"): boolean {
+    if (this.#ended) return false;
+    this.#ended = true;
+    this.#pending.clear();
+    this.onEnd(reason);
+    return true;
   }
 
   #ready(now: number): boolean {

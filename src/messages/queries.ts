@@ -1,5 +1,6 @@
 import type { User } from "../auth/queries.ts";
-import { arrayLiteral, isDuplicate, type Sql } from "../db/client.ts";
+import { arrayLiteral, type Sql } from "../db/client.ts";
+import { isDuplicate } from "../db/errors.ts";
 import { forbidden, invalid, notFound, Problem } from "../problem.ts";
 import { lockRoom } from "../rooms/queries.ts";
 import { mentionedHandles } from "./mentions.ts";

@@ -1,5 +1,6 @@
 import type { User } from "../auth/queries.ts";
-import { arrayLiteral, isDuplicate, type Sql } from "../db/client.ts";
+import { arrayLiteral, type Sql } from "../db/client.ts";
+import { isDuplicate } from "../db/errors.ts";
 import { roomTold, tell } from "../messages/system.ts";
 import { forbidden, notFound } from "../problem.ts";
 import LIST from "./list.sql" with { type: "text" };

@@ -1,0 +1,158 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import type { Client, Reply } from "./support/client.ts";
+import { freshDatabase, type TestDatabase } from "./support/database.ts";
+import { inOrder } from "./support/events.ts";
+import { eventually } from "./support/eventually.ts";
+import { type Proxy as DatabaseProxy, startProxy } from "./support/proxy.ts";
+import { type TestServer, testServer } from "./support/server.ts";
+
+describe("the database's connections are ended", () => {
+  let servers: [TestServer, TestServer];
+  beforeAll(async () => {
+    const first = await testServer();
+    servers = [first, await testServer({}, first.database)];
+  });
+  afterAll(async () => {
+    await servers[1].close();
+    await servers[0].close();
+  });
+
+  /** Ends what the servers hold, as an administrator or a restart would. */
+  const terminate = (which: "listeners" | "all") =>
+    servers[0].database.sql`
+      select pg_terminate_backend(pid) from pg_stat_activity
+       where datname = current_database() and pid <> pg_backend_pid()
+         and application_name = 'foyer' and (${which === "all"} or query ilike 'listen%')`;
+
+  test("a listener that is cut while people send loses nothing", async () => {
+    const [ada, ben] = [await servers[0].person("ada"), await servers[1].person("ben")];
+    const room = await ada.openRoom("busy", [ben]);
+    const stream = await ben.stream();
+    await stream.event("rooms");
+    for (let i = 0; i < 5; i++) {
+      const sends = Array.from({ length: 20 }, () => ada.send(room.id));
+      await eventually(async () => (await terminate("listeners")).length > 0); // once it is back from the last time
+      await Promise.all(sends);
+    }
+    await stream.until(() => stream.rooms.get(room.id)?.lastSeq === 100);
+    expect(inOrder(stream.rooms)).toEqual((await ben.list()).rooms);
+    expect(stream.ended).toBe(false);
+    stream.close();
+  });
+
+  test("when all connections are ended, streams live on, and every acknowledged send is on them", async () => {
+    const [ada, ben] = [await servers[0].person("ada"), await servers[1].person("ben")];
+    const room = await ada.openRoom("busy", [ben]);
+    const stream = await ben.stream();
+    await stream.event("rooms");
+    const acknowledged: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      const sends = Array.from({ length: 20 }, async (_, n) => {
+        // A send whose outcome is not known is sent again with the same clientId, as clients do.
+        for (;;) {
+          const body = { body: "hello", clientId: `${i}.${n}` };
+          const reply = await ada.call("POST", `/rooms/${room.id}/messages`, body);
+          if (reply.status < 300) return acknowledged.push(reply.body.seq);
+          expect(reply).toMatchObject({ status: 503, body: { code: "unavailable" } });
+          expect(Number(reply.headers.get("retry-after"))).toBeGreaterThan(0);
+        }
+      });
+      await terminate("all").catch(() => {}); // it may end itself with the others
+      await Promise.all(sends);
+    }
+    expect(acknowledged.sort((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, i) => i + 1));
+    await stream.until(() => stream.rooms.get(room.id)?.lastSeq === 100);
+    expect(inOrder(stream.rooms)).toEqual((await ben.list()).rooms);
+    stream.close();
+  });
+});
+
+describe("the database is away", () => {
+  let database: TestDatabase;
+  let proxy: DatabaseProxy;
+  let server: TestServer;
+  let ada: Client;
+  beforeEach(async () => {
+    database = await freshDatabase();
+    proxy = await startProxy(database.target);
+    server = await testServer({ STATEMENT_TIMEOUT: "1" }, { ...database, target: proxy.target });
+    ada = await server.person("ada");
+  });
+  afterEach(async () => {
+    proxy.resume();
+    await server.close();
+    await proxy.close();
+    await database.drop();
+  });
+
+  test("a network that swallows everything gives 503 within the deadline, and all is well once it is back", async () => {
+    const room = await ada.openRoom("before");
+    const stream = await ada.stream();
+    await stream.event("rooms");
+    proxy.pause();
+    const replies = await Promise.all([
+      ada.call("GET", "/rooms"),
+      ada.call("POST", `/rooms/${room.id}/messages`, { body: "held" }),
+      ada.call("PUT", `/rooms/${room.id}/members/999`, {}),
+      ada.with({ cookie: "foyer_session=nobody" }).call("GET", "/rooms"),
+    ]);
+    for (const reply of replies) {
+      expect(reply).toMatchObject({ status: 503, body: { code: "unavailable" } });
+      expect(reply.headers.has("retry-after")).toBe(true);
+    }
+    proxy.resume();
+    const after = await eventuallySent(() =>
+      ada.call("POST", `/rooms/${room.id}/messages`, { body: "after" }),
+    );
+    await stream.until(() => (stream.rooms.get(room.id)?.lastSeq ?? 0) >= after);
+    expect(inOrder(stream.rooms)).toEqual((await ada.list()).rooms);
+    expect(stream.ended).toBe(false);
+    stream.close();
+  });
+
+  test("a new stream is refused with 503 and Retry-After while the database is away", async () => {
+    const stream = await ada.stream();
+    await stream.event("rooms");
+    proxy.pause();
+    server.hub.sweep();
+    await eventually(() => !server.hub.ready);
+    const reply = await fetch(`${server.api}/stream/rooms`, { headers: ada.headers });
+    expect(reply.status).toBe(503);
+    expect(reply.headers.has("retry-after")).toBe(true);
+    const ready = await fetch(`${server.url}/health/ready`);
+    expect(ready.status).toBe(503);
+    expect((await fetch(`${server.url}/health/live`)).status).toBe(200);
+    proxy.resume();
+    await eventually(() => server.hub.ready);
+    await eventually(async () => (await fetch(`${server.url}/health/ready`)).status === 200);
+    const again = await ada.stream();
+    await again.event("rooms");
+    again.close();
+    stream.close();
+  });
+
+  test("a statement that takes longer than its deadline is 503, and holds up nothing else", async () => {
+    const room = await ada.openRoom("locked");
+    const other = await ada.openRoom("free");
+    await database.sql.begin(async (tx) => {
+      await tx`select from rooms where id = ${room.id} for update`;
+      const [held, free] = await Promise.all([
+        ada.call("POST", `/rooms/${room.id}/messages`, { body: "waits" }),
+        ada.call("POST", `/rooms/${other.id}/messages`, { body: "does not" }),
+      ]);
+      expect([held.status, free.status]).toEqual([503, 201]);
+    });
+    expect((await ada.send(room.id)).seq).toBe(1);
+  });
+});
+
+/** Sends again until it is taken. @returns the message's seq */
+async function eventuallySent(send: () => Promise<Reply<any>>): Promise<number> {
+  let seq = 0;
+  await eventually(async () => {
+    const reply = await send();
+    seq = reply.body.seq;
+    return reply.status === 201;
+  });
+  return seq;
+}
