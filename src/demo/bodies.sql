@@ -19,5 +19,5 @@ select n, case when s.what = 0 then long.body else short.body end
                 as body) short
   left join lateral (
          select string_agg(replace(($1::text[])[23 + pg_temp.draw(k, d.seed) % (cardinality($1::text[]) - 22)], '{}',
-                                   ($2::text[])[1 + pg_temp.draw(-k, d.seed) % cardinality($2::text[])]), '. ' order by k) as body
+                                   ($2::text[])[1 + pg_temp.draw(-k, d.seed) % cardinality($2::text[])]), e'\n' order by k) as body
            from generate_series(10, 20 + s.line % 20) as k) long on s.what = 0;

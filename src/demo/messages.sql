@@ -1,5 +1,6 @@
 -- One batch of messages, the busiest room's first.
 --   $1, $2  its first and last message, counted from 1 through all rooms
+--   $3      how many bodies there are
 -- Of every 32 messages in a row, one has changed since: its place among them is drawn, so the changes of a
 -- room number themselves, without a look at other rows. A third of them are deleted, the others edited.
 insert into messages (room_id, seq, sender_id, kind, body, reply_to, mentions, created_at, edited_at, deleted_at, changed)
@@ -11,7 +12,7 @@ select m.room_id, m.seq, sender.user_id, m.kind,
        m.reply_to,
        case when one.user_id is null then '{}'
             when two.user_id is null then array[one.user_id]
-            else array[one.user_id, two.user_id]
+            else array[least(one.user_id, two.user_id), greatest(one.user_id, two.user_id)]
        end,
        m.created_at,
        case when m.changed is not null and not m.deleted then m.changed_at end,
@@ -34,7 +35,7 @@ select m.room_id, m.seq, sender.user_id, m.kind,
              offset 0) d
      cross join lateral (select r.started + make_interval(secs => d.step * (d.seq - 1 + d.jitter)) as created_at offset 0) t
      cross join lateral (
-             select case when ch.changed is null and d.a % 100 = 0 then 'system' else 'text' end as kind,
+             select case when ch.changed is null and r.kind <> 'direct' and d.a % 100 = 0 then 'system' else 'text' end as kind,
                     ch.changed, ch.changed is not null and d.c / 32 % 3 = 0 as deleted,
                     -- the last ones are by those who have read them; some people say more than others
                     1 + floor(power((d.a >> 16 & 65535) / 65536.0::float8, 2)
@@ -42,7 +43,7 @@ select m.room_id, m.seq, sender.user_id, m.kind,
                                      when d.seq > r.messages - 1000 then r.nearly
                                      else r.speakers
                                 end)::int as slot,
-                    (d.a >> 32) % 40000 as body
+                    (d.a >> 32) % $3::bigint as body
                from (select case when (d.seq - 1) % 32 = d.c % 32 then (d.seq - 1) / 32 + 1 end as changed) ch
              offset 0) k
      -- one message in 25 names somebody, a fourth of these the demo account; a fourth of these name two

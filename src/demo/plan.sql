@@ -35,15 +35,15 @@ select row_number() over (order by k), word || case when round = 1 then '' else 
   from free;
 create unique index on demo_people (ord);
 
--- Direct rooms are the tenth, the twentieth … of the rooms, as long as there are pairs of people; every
--- second one is the demo account's.
+-- Direct rooms are the tenth, the twentieth … of the rooms, as long as there are pairs of people; of the
+-- first ones, every second is the demo account's.
 create temp table demo_pairs as
 select row_number() over (order by min(k)) as pair, a, b
   from demo_options o,
        generate_series(1, o.rooms) as k,
        lateral (select pg_temp.draw(k, hashtextextended('a', o.seed)) % o.users as x,
                        pg_temp.draw(k, hashtextextended('b', o.seed)) % o.users as y offset 0) d,
-       lateral (select case when k % 2 = 0 then 0 else least(x, y) end as a, greatest(x, y) as b) p
+       lateral (select case when k % 2 = 0 and k <= 100 then 0 else least(x, y) end as a, greatest(x, y) as b) p
  where a < b
  group by a, b;
 
@@ -67,7 +67,7 @@ select w.ord, o.first_room_id + w.ord - 1 as id, s.seed,
        end as kind,
        case when p.pair is not null then null
             when w.ord <= n.many then n.words[w.ord]
-            else n.words[1 + w.ord % n.many] || '-' || n.words[1 + pg_temp.draw(2, s.seed) % n.many]
+            else n.words[1 + w.ord % n.many] || '-' || n.words[1 + (w.ord + 1 + pg_temp.draw(2, s.seed) % (n.many - 1)) % n.many]
                  || case when w.ord <= 2 * n.many then '' else '-' || w.ord end
        end as name,
        case when p.pair is null and pg_temp.draw(3, s.seed) % 3 = 0
@@ -102,8 +102,11 @@ analyze demo_rooms;
 -- Slots go by that, so that who may have sent a message is a range of slots: sending it was reading up to it.
 create temp table demo_members as
 with maker as (
-  select ord as room, case when kind = 'direct' then a else pg_temp.draw(7, seed) % users end as person
-    from demo_rooms, demo_options
+  select r.ord as room, case when r.kind = 'direct' then r.a
+                             when r.ord <= 20 then pg_temp.draw(7, r.seed) % o.users
+                             else 1 + pg_temp.draw(7, r.seed) % (o.users - 1) -- the demo account has its 500
+                        end as person
+    from demo_rooms r, demo_options o
 ),
 member as (
   select * from maker
@@ -111,7 +114,7 @@ member as (
   select ord, b from demo_rooms where kind = 'direct'
   union
   (select ord, 0 from demo_rooms where kind <> 'direct' order by ord
-    limit (select 500 - count(*) from demo_rooms where kind = 'direct' and a = 0))
+    limit (select greatest(500 - count(*), 20) from demo_rooms where kind = 'direct' and a = 0))
   union
   select r.ord, p.ord
     from demo_options o
@@ -120,7 +123,7 @@ member as (
    cross join lateral (select hashint8extended(p.ord, hashtextextended('person', o.seed)) as seed offset 0) s
    cross join lateral generate_series(1, 8 + pg_temp.draw(0, s.seed) % 25) as k
    cross join lateral (select power((pg_temp.draw(k, s.seed) % 1000000) / 1e6, 2) as x offset 0) d
-    join demo_rooms r on r.place = 1 + floor(n.places * x)
+    join demo_rooms r on r.place = 1 + floor(n.places * x)::bigint
    where p.ord > 0
 ),
 ranked as (

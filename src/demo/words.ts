@@ -25,6 +25,7 @@ export const THINGS =
     "|",
   );
 
+/** The first 22 are said alone; long messages are made of the others (bodies.sql). */
 export const LINES = [
   "ok",
   "thanks!",
