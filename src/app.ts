@@ -43,6 +43,7 @@ export function createApp(parts: Parts) {
       idleTimeout: connectionIdleTimeout(config),
       maxRequestBodySize: Number.MAX_SAFE_INTEGER, // Bun's own refusal is no problem document; body.ts bounds what is read
       development: false,
+      reusePort: false, // Elysia's default would let a second server share the port unnoticed
     },
   })
     .onRequest(({ request }) => {

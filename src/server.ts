@@ -8,11 +8,11 @@ import type { Announce, Hint } from "./live/hints.ts";
 import { Hub } from "./live/hub.ts";
 import type { Log } from "./log.ts";
 import { readCursors } from "./rooms/cursor.ts";
-import { purgeSome } from "./rooms/purge.ts";
+import { purgeRemovedRooms } from "./rooms/purge.ts";
 import { roomSource } from "./rooms/source.ts";
 
-/** Milliseconds between two looks for removed rooms whose messages are still there. */
-const PURGE_MS = 10_000;
+/** How much of DRAIN_TIMEOUT requests may take to finish; the rest is for closing what they used. */
+const DRAIN_SHARE = 0.8;
 
 export interface Server {
   readonly url: string;
@@ -31,12 +31,15 @@ export async function startServer(config: Config, target: Target, log: Log): Pro
   const { postgres, ran } = await migrate(target);
   if (ran.length > 0) log.info({ migrations: ran }, "database migrated");
 
+  // What is opened is closed in the opposite order: on the way down, or when something after it cannot be opened.
+  await using opened = new AsyncDisposableStack();
   const db = connect(target, {
     pool: config.databasePool,
     statementTimeout: config.statementTimeout,
     onRenewal: (error) =>
       log.warn({ message: String(error) }, "a database connection broke; opening new ones"),
   });
+  opened.defer(() => db.close());
   const cursors = await readCursors(db.sql);
   const callers = new Callers(db.sql);
   const hub = new Hub(
@@ -45,6 +48,7 @@ export async function startServer(config: Config, target: Target, log: Log): Pro
     (error, retryMs) =>
       log.warn({ message: String(error), retryMs: Math.round(retryMs) }, "live query failed; trying again"),
   );
+  opened.defer(() => hub.close());
 
   const hear = (hint: Hint) => {
     callers.hear(hint);
@@ -55,50 +59,34 @@ export async function startServer(config: Config, target: Target, log: Log): Pro
     onGap: () => hub.sweep(),
     onTrouble: (error) => log.warn({ message: String(error) }, "hints between servers are late"),
   });
+  opened.defer(() => bus.close());
   const announce: Announce = (...hints) => {
     for (const hint of hints) hear(hint);
     bus.publish(hints);
   };
+  const purging = purgeRemovedRooms(db.sql, log);
+  opened.defer(() => purging.stop());
 
   let draining = false;
   const app = createApp({ config, log, db, cursors, callers, hub, announce, draining: () => draining });
   app.listen({ hostname: config.host, port: config.port });
-  const server = app.server;
+  const { server } = app;
   if (!server) throw new Error("the server does not listen");
 
-  let purging = Promise.resolve();
-  const purge = async () => {
-    try {
-      for (let some = await purgeSome(db.sql); some && !draining; some = await purgeSome(db.sql)) {
-        if (some.done) log.info({ room: some.roomId }, "removed room purged");
-      }
-    } catch (error) {
-      log.warn({ message: String(error) }, "purge of removed rooms failed; trying again");
-    }
-  };
-  const purgeTimer = setInterval(() => {
-    purging = purging.then(purge);
-  }, PURGE_MS);
-
+  const closing = opened.move();
   return {
     url: `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${server.port}`,
     hub,
     postgres,
     async stop() {
       draining = true;
-      clearInterval(purgeTimer);
-      const deadline = Bun.sleep(config.drainTimeout * 1000);
-      const drained = (async () => {
-        await hub.close();
-        await server.stop();
-        await purging;
-        await bus.close();
-        await db.close(config.statementTimeout);
-      })();
-      if ((await Promise.race([drained.then(() => "drained"), deadline])) === "drained") return;
-      log.warn("the drain took too long; what is still open is cut");
-      await server.stop(true);
-      await Promise.all([bus.close(), db.close()]);
+      const patience = Bun.sleep(config.drainTimeout * 1000 * DRAIN_SHARE).then(() => "out of time");
+      const finished = hub.close().then(() => server.stop());
+      if ((await Promise.race([finished, patience])) === "out of time") {
+        log.warn("the drain took too long; what is still open is cut");
+        await server.stop(true);
+      }
+      await closing.disposeAsync();
     },
   };
 }

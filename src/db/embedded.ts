@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { connectionOptions, open } from "./client.ts";
 import { ensureCluster } from "./cluster.ts";
 import { codeOf } from "./errors.ts";
-import { findBinaries, type Runner, runnerFor } from "./postgres-binaries.ts";
+import { type Binaries, findBinaries, type Runner, runnerFor } from "./postgres-binaries.ts";
 
 export interface EmbeddedPostgres {
   /** Options for postgres.js. */
@@ -37,7 +37,12 @@ const POLL_MS = 20;
 /** Milliseconds for a start that says nothing; one that says it recovers may take the second. */
 const START_MS = 60_000;
 const RECOVERY_MS = 600_000;
+/** Milliseconds in which a postmaster that ends at once is tried again. */
+const GIVE_UP_MS = 15_000;
 const STOP_MS = 60_000;
+/** Milliseconds between two lines about a recovery, and between two looks whether it is still there. */
+const TELL_MS = 10_000;
+const WATCH_MS = 1_000;
 
 const SETTINGS = {
   listen_addresses: "", // the socket only
@@ -70,30 +75,22 @@ export async function startEmbedded(dataDir: string, log: Log): Promise<Embedded
   await ensureCluster(cluster, binaries, runner, USER);
 
   const connection = { host, port: PORT, user: USER, database: DATABASE };
-  let joined = true;
-  const started = performance.now();
-  let child: { exitCode: number | null } | undefined;
-  for (let told = started; ; ) {
-    const answer = await ask(connection);
-    if (answer === "ready") break;
-    const elapsed = performance.now() - started;
-    if (elapsed > (answer === "starting" ? RECOVERY_MS : START_MS))
-      throw await failure(logFile, "did not start in time");
-    if (answer === "starting" && performance.now() - told > 10_000) {
-      told = performance.now();
-      log.info({ seconds: Math.round(elapsed / 1000) }, "the embedded Postgres is recovering");
-    }
-    if (child && child.exitCode !== null && elapsed > START_MS / 4)
-      throw await failure(logFile, "ended at once");
-    // Where two start at the same moment, one of their postmasters gives way to the other's lock file and ends. Those
-    // that a killed one left behind still hold its shared memory for a moment: then ours ends too, and is tried again.
-    if ((!child || child.exitCode !== null) && (await postmasterOf(cluster)) === null) {
-      child = await launch(cluster, host, logFile, binaries.postgres, binaries.environment, runner);
-      joined = false;
-    }
-    await Bun.sleep(POLL_MS);
-  }
+  const launchIt = () => launch(cluster, host, logFile, binaries, runner);
+  const joined = await bringUp(cluster, connection, logFile, launchIt, log);
   const version = await prepare(connection);
+
+  // One that is killed while we live is started again: nothing else would.
+  let watching: Promise<unknown> = Promise.resolve();
+  const watch = setInterval(() => {
+    watching = watching.then(async () => {
+      if (stopped || (await postmasterOf(cluster)) !== null) return;
+      log.warn({}, "the embedded Postgres is gone; starting it again");
+      await bringUp(cluster, connection, logFile, launchIt, log).catch((error) =>
+        log.warn({ message: String(error) }, "the embedded Postgres does not come up; trying again"),
+      );
+    });
+  }, WATCH_MS);
+  watch.unref();
 
   let stopped: Promise<void> | undefined;
   return {
@@ -102,10 +99,43 @@ export async function startEmbedded(dataDir: string, log: Log): Promise<Embedded
     dataDir: home,
     joined,
     stop() {
-      stopped ??= stop(cluster, connection, log);
+      clearInterval(watch);
+      stopped ??= watching.then(() => stop(cluster, connection, log));
       return stopped;
     },
   };
+}
+
+/**
+ * Waits until Postgres answers; starts it if it does not run.
+ * @returns whether it ran already
+ */
+async function bringUp(
+  cluster: string,
+  connection: EmbeddedPostgres["connection"],
+  logFile: string,
+  launchIt: () => Promise<{ exitCode: number | null }>,
+  log: Log,
+): Promise<boolean> {
+  const started = performance.now();
+  let child: { exitCode: number | null } | undefined;
+  for (let told = started; ; await Bun.sleep(POLL_MS)) {
+    const answer = await ask(connection);
+    if (answer === "ready") return child === undefined;
+    const elapsed = performance.now() - started;
+    if (elapsed > (answer === "starting" ? RECOVERY_MS : START_MS)) {
+      throw await failure(logFile, "did not start in time");
+    }
+    if (answer === "starting" && performance.now() - told > TELL_MS) {
+      told = performance.now();
+      log.info({ seconds: Math.round(elapsed / 1000) }, "the embedded Postgres is recovering");
+    }
+    // Where two start at the same moment, one of their postmasters gives way to the other's lock file and ends. Those
+    // that a killed one left behind still hold its shared memory for a moment: then ours ends too, and is tried again.
+    const ended = child !== undefined && child.exitCode !== null;
+    if (ended && elapsed > GIVE_UP_MS) throw await failure(logFile, "ended at once");
+    if ((!child || ended) && (await postmasterOf(cluster)) === null) child = await launchIt();
+  }
 }
 
 /** A folder for the socket that only we can enter: in the data folder, or, where that is too deep, in the temporary one. */
@@ -130,8 +160,7 @@ async function launch(
   cluster: string,
   host: string,
   logFile: string,
-  postgres: string,
-  environment: Record<string, string>,
+  { postgres, environment }: Binaries,
   runner: Runner,
 ): Promise<{ exitCode: number | null }> {
   const size = await stat(logFile).then(

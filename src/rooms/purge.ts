@@ -1,7 +1,35 @@
 import type { Sql } from "../db/client.ts";
+import type { Log } from "../log.ts";
 
 /** Messages removed by one statement: some 50 ms, so that nobody waits for it. */
 const BATCH = 5_000;
+/** Milliseconds between two looks for removed rooms. */
+const LOOK_MS = 10_000;
+
+/** Looks for removed rooms from time to time and removes their messages. */
+export function purgeRemovedRooms(sql: Sql, log: Log): { stop(): Promise<void> } {
+  let stopped = false;
+  let purging = Promise.resolve();
+  const purge = async () => {
+    try {
+      for (let some = await purgeSome(sql); some && !stopped; some = await purgeSome(sql)) {
+        if (some.done) log.info({ room: some.roomId }, "removed room purged");
+      }
+    } catch (error) {
+      log.warn({ message: String(error) }, "purge of removed rooms failed; trying again");
+    }
+  };
+  const timer = setInterval(() => {
+    purging = purging.then(purge);
+  }, LOOK_MS);
+  return {
+    stop() {
+      stopped = true;
+      clearInterval(timer);
+      return purging;
+    },
+  };
+}
 
 /**
  * Removes the messages of one room that its owner has removed, a batch at a time.
