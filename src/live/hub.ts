@@ -1,3 +1,5 @@
+import { Audience, type Person } from "./audience.ts";
+import { Delivery } from "./delivery.ts";
 import type { Hint } from "./hints.ts";
 import type { ByeReason } from "./sse.ts";
 import type { Change, Subscriber } from "./subscriber.ts";
@@ -29,10 +31,8 @@ export interface Source {
 
 /** Milliseconds between two looks for what no hint told of: hints may be lost, and other programs write too. */
 const SWEEP_MS = 5_000;
-/** Milliseconds between two looks for pings that are due, and for readers that stopped reading. */
-const BEAT_MS = 500;
-/** Milliseconds between two tries at a wire that was full: the stream under it tells nobody when it drains. */
-const DRAIN_CHECK_MS = 50;
+/** A sweep that took long is followed by a pause so many times as long. */
+const SWEEP_PAUSE = 20;
 /** Rooms that one query may have to look at: some 200 ms of the database, a tenth of its deadline. */
 const BATCH_ROOMS = 20_000;
 /** Newcomers whose rooms are asked for at once. */
@@ -43,23 +43,6 @@ const EXACT_ROOMS = 100;
 const RETRY_MS = { first: 100, most: 5_000 };
 /** Milliseconds for which an ended session is refused even if it was authenticated just before it ended. */
 const REFUSE_MS = 60_000;
-
-/** One person with at least one open stream. */
-class Person {
-  readonly streams = new Set<Subscriber>();
-  /** The rooms they are in, as far as the last answers told; null: not asked for yet. */
-  rooms: Set<number> | null = null;
-  /** Rooms that may have changed. */
-  readonly dirty = new Set<number>();
-  /** All of them may have. */
-  recheck = false;
-  /** Up to where every stream has been told everything; "" before the first answer. */
-  verified = "";
-  /** The versions that were told since `verified`: the next check brings them again. */
-  told = new Map<number, string>();
-
-  constructor(readonly userId: number) {}
-}
 
 interface Batch {
   joining: Subscriber[];
@@ -75,22 +58,20 @@ interface Batch {
  * all that it covers has been told: the hinted rooms alone do not prove that, a check of everything since does.
  */
 export class Hub {
-  readonly #people = new Map<number, Person>();
-  readonly #listeners = new Map<number, Set<Person>>(); // by room
-  readonly #credentials = new Map<string, Set<Subscriber>>();
+  readonly #audience = new Audience();
   readonly #refused = new Map<string, number>(); // credential -> when (ms) it ended
   readonly #dirty = new Set<Person>();
   #joining: Subscriber[] = [];
-  readonly #full = new Set<Subscriber>();
-  readonly #timers: Timer[];
-  #drainCheck: Timer | undefined;
+  readonly #delivery: Delivery;
+  readonly #sweeping: Timer;
+  #sweepBegan = 0; // performance.now(); 0: none is under way
+  #nextSweep = 0;
   #checkCredentials = false;
   #running: Promise<void> | undefined;
   #failures = 0;
   #endPause = () => {};
   #closed = false;
   #queries = 0;
-  #events = 0;
 
   /**
    * @param limits milliseconds: a ping after so much silence; a reader that takes nothing for so long is cut
@@ -98,21 +79,16 @@ export class Hub {
    */
   constructor(
     private readonly source: Source,
-    private readonly limits: { pingMs: number; idleMs: number },
+    limits: { pingMs: number; idleMs: number },
     private readonly onFailure: (error: unknown, retryMs: number) => void,
   ) {
-    this.#timers = [setInterval(() => this.#beat(), BEAT_MS), setInterval(() => this.sweep(), SWEEP_MS)];
+    this.#delivery = new Delivery(this.#audience, limits, (stream) => this.#end(stream, "slow"));
+    this.#sweeping = setInterval(() => this.#sweepIfDue(), SWEEP_MS);
   }
 
   /** What is going on, for metrics, logs and tests. */
   get state() {
-    return {
-      streams: [...this.#credentials.values()].reduce((sum, streams) => sum + streams.size, 0),
-      people: this.#people.size,
-      rooms: this.#listeners.size,
-      queries: this.#queries,
-      events: this.#events,
-    };
+    return { ...this.#audience.size, queries: this.#queries, events: this.#delivery.events };
   }
 
   /** Whether a new stream can be served: not while going down, nor while the database does not answer. */
@@ -123,10 +99,7 @@ export class Hub {
   /** Registers a stream. @returns false if its session has ended meanwhile, or the hub is closed */
   join(stream: Subscriber): boolean {
     if (this.#closed || this.#refused.has(stream.credential)) return false;
-    const person = this.#people.get(stream.userId) ?? new Person(stream.userId);
-    this.#people.set(stream.userId, person);
-    addTo(this.#credentials, stream.credential, stream);
-    person.streams.add(stream);
+    this.#audience.add(stream);
     this.#joining.push(stream);
     this.#wake();
     return true;
@@ -139,24 +112,20 @@ export class Hub {
   }
 
   #forget(stream: Subscriber): void {
-    removeFrom(this.#credentials, stream.credential, stream);
-    this.#full.delete(stream);
-    const person = this.#people.get(stream.userId);
-    if (!person?.streams.delete(stream) || person.streams.size > 0) return;
-    for (const roomId of person.rooms ?? []) removeFrom(this.#listeners, roomId, person);
-    this.#people.delete(stream.userId);
-    this.#dirty.delete(person);
+    this.#delivery.forget(stream);
+    const gone = this.#audience.remove(stream);
+    if (gone) this.#dirty.delete(gone);
   }
 
   /** Marks what a hint tells of, or ends what has lost its right. */
   hear(hint: Hint): void {
     const [, kind, first, second] = /^([rumst])(\d+)(?:\.(\d+))?$/.exec(hint) ?? [];
     if (kind === "r") {
-      for (const person of this.#listeners.get(Number(first)) ?? []) this.#mark(person, Number(first));
+      for (const person of this.#audience.inRoom(Number(first))) this.#mark(person, Number(first));
     } else if (kind === "m") {
-      this.#mark(this.#people.get(Number(first)), Number(second));
+      this.#mark(this.#audience.find(Number(first)), Number(second));
     } else if (kind === "u") {
-      this.#markAll(this.#people.get(Number(first)));
+      this.#markAll(this.#audience.find(Number(first)));
     } else if (kind) {
       this.#revoke(hint);
     }
@@ -165,22 +134,40 @@ export class Hub {
 
   /** Looks for everything that changed unheard: now and then, and whenever hints may have been lost. */
   sweep(): void {
+    this.#sweepBegan ||= performance.now();
+    for (const person of this.#audience.people()) this.#markAll(person);
+    this.#checkRights();
+  }
+
+  /** The regular sweep: never before the last one is through, and no more than a small part of the time. */
+  #sweepIfDue(): void {
+    if (this.#sweepBegan === 0 && performance.now() >= this.#nextSweep) this.sweep();
+    else this.#checkRights();
+  }
+
+  #sweepEnded(): void {
+    if (this.#sweepBegan === 0) return;
+    const now = performance.now();
+    this.#nextSweep = now + (now - this.#sweepBegan) * SWEEP_PAUSE;
+    this.#sweepBegan = 0;
+  }
+
+  #checkRights(): void {
     const now = Date.now();
     for (const [credential, ended] of this.#refused) {
       if (now - ended > REFUSE_MS) this.#refused.delete(credential);
     }
-    for (const person of this.#people.values()) this.#markAll(person);
-    this.#checkCredentials = this.#credentials.size > 0;
+    this.#checkCredentials = this.#audience.size.streams > 0;
     this.#wake();
   }
 
   /** Says bye to every stream and takes no more. @returns once the query under way has ended */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const timer of this.#timers) clearInterval(timer);
-    clearInterval(this.#drainCheck);
+    clearInterval(this.#sweeping);
+    this.#delivery.close();
     this.#endPause();
-    for (const person of [...this.#people.values()]) {
+    for (const person of this.#audience.people()) {
       for (const stream of [...person.streams]) this.#end(stream, "shutdown");
     }
     await this.#running;
@@ -188,7 +175,7 @@ export class Hub {
 
   #revoke(credential: string): void {
     this.#refused.set(credential, Date.now());
-    for (const stream of [...(this.#credentials.get(credential) ?? [])]) this.#end(stream, "signed-out");
+    for (const stream of this.#audience.byCredential(credential)) this.#end(stream, "signed-out");
   }
 
   #end(stream: Subscriber, reason: ByeReason): void {
@@ -209,9 +196,7 @@ export class Hub {
   }
 
   #wake(): void {
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-    });
+    this.#running ??= this.#run();
   }
 
   async #run(): Promise<void> {
@@ -232,6 +217,9 @@ export class Hub {
         await this.#pause(retryMs);
       }
     }
+    // In the same breath as the last look at the sets, or a mark in between would wake nobody.
+    this.#running = undefined;
+    this.#sweepEnded();
   }
 
   #pause(ms: number): Promise<void> {
@@ -243,15 +231,14 @@ export class Hub {
 
   async #endLapsed(): Promise<void> {
     this.#queries++;
-    for (const credential of await this.source.lapsed([...this.#credentials.keys()]))
-      this.#revoke(credential);
+    for (const credential of await this.source.lapsed(this.#audience.credentials())) this.#revoke(credential);
     this.#checkCredentials = false;
   }
 
   /** Learns which rooms the newcomers are in, before their list is read: what changes in between is marked. */
   async #index(): Promise<void> {
     const unknown = this.#joining.slice(0, INDEX_PEOPLE).flatMap((stream) => {
-      const person = this.#people.get(stream.userId);
+      const person = this.#audience.find(stream.userId);
       return person && person.rooms === null ? person : [];
     });
     if (unknown.length === 0) return;
@@ -259,15 +246,8 @@ export class Hub {
     const rooms = await this.source.rooms([...new Set(unknown.map((person) => person.userId))]);
     for (const person of unknown) {
       person.rooms ??= new Set();
-      for (const roomId of rooms.get(person.userId) ?? []) this.#listen(person, roomId);
+      for (const roomId of rooms.get(person.userId) ?? []) this.#audience.enter(person, roomId);
     }
-  }
-
-  #listen(person: Person, roomId: number): void {
-    // A person who has left is in no index: an answer that was under way must not bring them back.
-    if (this.#people.get(person.userId) !== person) return;
-    person.rooms?.add(roomId);
-    addTo(this.#listeners, roomId, person);
   }
 
   /** Takes as much of what waits as one query may carry; newcomers first. */
@@ -276,16 +256,16 @@ export class Hub {
     const joining: Subscriber[] = [];
     while (room > 0) {
       const stream = this.#joining[0];
-      const person = stream && this.#people.get(stream.userId);
+      const person = stream && this.#audience.find(stream.userId);
       if (!stream || (person && person.rooms === null)) break; // came while the index was read: next time
       this.#joining.shift();
       if (!person?.streams.has(stream)) continue; // gone already
       joining.push(stream);
-      room -= 1 + (person.rooms?.size ?? 0);
+      room -= person.weight;
     }
 
     let exact = EXACT_ROOMS;
-    for (const person of this.#dirty) exact -= 1 + (person.rooms?.size ?? 0);
+    for (const person of this.#dirty) exact -= person.weight;
 
     const people: Batch["people"] = [];
     for (const person of this.#dirty) {
@@ -297,7 +277,7 @@ export class Hub {
       }
       const everything = person.recheck || exact >= 0;
       people.push({ person, rooms: everything ? null : [...person.dirty] });
-      room -= everything ? 1 + (person.rooms?.size ?? 0) : person.dirty.size;
+      room -= everything ? person.weight : person.dirty.size;
       this.#unmark(person);
     }
     return joining.length + people.length > 0 ? { joining, people } : undefined;
@@ -312,7 +292,7 @@ export class Hub {
   #putBack(batch: Batch): void {
     this.#joining = [...batch.joining, ...this.#joining];
     for (const { person, rooms } of batch.people) {
-      if (this.#people.get(person.userId) !== person) continue;
+      if (!this.#audience.holds(person)) continue;
       if (rooms === null) this.#markAll(person);
       for (const roomId of rooms ?? []) this.#mark(person, roomId);
     }
@@ -344,7 +324,7 @@ export class Hub {
     for (const streams of joins.values()) {
       const { changes, reset } = answers.next().value ?? { changes: [], reset: false };
       for (const stream of streams) {
-        const person = this.#people.get(stream.userId);
+        const person = this.#audience.find(stream.userId);
         if (!person?.streams.has(stream)) continue;
         stream.start(changes, reset);
         stream.moveCursor(cursor);
@@ -362,59 +342,17 @@ export class Hub {
       }
       touched.add(person);
     }
-    for (const person of touched) this.#flush(person);
+    for (const person of touched) this.#delivery.flush(person);
   }
 
   /** Puts what was not told yet on each of the person's streams. */
   #tell(person: Person, changes: Change[]): void {
     for (const change of changes) {
-      if (change.json !== null) this.#listen(person, change.roomId);
-      else if (person.rooms?.delete(change.roomId)) removeFrom(this.#listeners, change.roomId, person);
+      if (change.json !== null) this.#audience.enter(person, change.roomId);
+      else this.#audience.exit(person, change.roomId);
       if (person.told.get(change.roomId) === change.version) continue;
       person.told.set(change.roomId, change.version);
       for (const stream of person.streams) if (stream.started) stream.put(change);
     }
   }
-
-  #flush(person: Person): void {
-    const now = Date.now();
-    const encoded = person.streams.size > 1 ? new Map<string, Uint8Array>() : undefined;
-    for (const stream of person.streams) {
-      if (stream.flush(now, encoded)) this.#events++;
-      if (stream.waiting) this.#full.add(stream);
-    }
-    if (this.#full.size > 0) this.#drainCheck ??= setInterval(() => this.#drain(), DRAIN_CHECK_MS);
-  }
-
-  #drain(): void {
-    const now = Date.now();
-    for (const stream of this.#full) {
-      if (stream.flush(now)) this.#events++;
-      if (!stream.waiting) this.#full.delete(stream);
-    }
-    if (this.#full.size > 0) return;
-    clearInterval(this.#drainCheck);
-    this.#drainCheck = undefined;
-  }
-
-  #beat(): void {
-    const now = Date.now();
-    for (const person of [...this.#people.values()]) {
-      for (const stream of [...person.streams]) {
-        stream.ping(now, this.limits.pingMs - BEAT_MS);
-        if (stream.isSlow(now, this.limits.idleMs)) this.#end(stream, "slow");
-      }
-    }
-  }
-}
-
-function addTo<K, V>(sets: Map<K, Set<V>>, key: K, value: V): void {
-  const set = sets.get(key);
-  if (set) set.add(value);
-  else sets.set(key, new Set([value]));
-}
-
-function removeFrom<K, V>(sets: Map<K, Set<V>>, key: K, value: V): void {
-  const set = sets.get(key);
-  if (set?.delete(value) && set.size === 0) sets.delete(key);
 }

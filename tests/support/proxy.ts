@@ -38,7 +38,7 @@ export async function startProxy(target: Target): Promise<Proxy> {
         [database, client],
       ] as const) {
         open.add(from);
-        from.on("data", (chunk) => {
+        from.on("data", (chunk: Buffer) => {
           if (from === client) read(chunk);
           through(() => to.write(chunk));
         });
