@@ -13,6 +13,8 @@ export interface Config {
   /** How many proxies in front of this server are believed about the client's scheme and host. */
   trustProxy: number;
   allowedOrigins: string[];
+  /** Whether rate limits hold; off for load tests on loopback. */
+  limits: boolean;
   logLevel: LogLevel;
 }
 
@@ -51,8 +53,8 @@ export function readConfig(env: Record<string, string | undefined>): Config {
 
   const databaseUrl = text("DATABASE_URL", "") || null;
   // The value may hold a password: it is never repeated.
-  if (databaseUrl !== null && !/^postgres(ql)?:\/\//.test(databaseUrl)) {
-    wrong.push("DATABASE_URL: takes postgres://user:password@host:port/database");
+  if (databaseUrl !== null && !(/^postgres(ql)?:\/\//.test(databaseUrl) && URL.canParse(databaseUrl))) {
+    wrong.push("DATABASE_URL: takes postgres://user:password@host:port/database, percent-encoded");
   }
 
   const allowedOrigins = text("ALLOWED_ORIGINS", "")
@@ -78,6 +80,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     drainTimeout: integer("DRAIN_TIMEOUT", 10, 1, 600),
     trustProxy: integer("TRUST_PROXY", 0, 0, 10),
     allowedOrigins,
+    limits: oneOf("LIMITS", "on", ["on", "off"]) === "on",
     logLevel: oneOf("LOG_LEVEL", "info", LOG_LEVELS),
   };
 

@@ -1,4 +1,4 @@
-/** One member of a request body that does not fit: `path` is a JSON pointer. */
+/** One part of a request that does not fit: `path` is a JSON pointer into the body or the query; "" is all of it. */
 export interface FieldError {
   path: string;
   message: string;
@@ -62,6 +62,9 @@ export const invalid = (path: string, message: string): Problem =>
     errors: [{ path, message }],
   });
 
+/** 400: what is no HTTP request that makes sense. */
+export const badRequest = (detail: string): Problem => new Problem(400, "bad-request", detail);
+
 /** 503: the database does not answer, or the server is on its way down. */
 export const unavailable = (detail = "The database does not answer. Try again."): Problem =>
   new Problem(503, "unavailable", detail, { retryAfter: RETRY_AFTER });
@@ -72,9 +75,9 @@ export function problemResponse(problem: Problem): Response {
     "content-type": "application/problem+json",
     "cache-control": "no-store",
   };
-  if (problem.extra.retryAfter !== undefined) {
-    headers["retry-after"] = String(problem.extra.retryAfter);
-  }
+  if (problem.extra.retryAfter !== undefined) headers["retry-after"] = String(problem.extra.retryAfter);
+  // RFC 9110, 15.5.2: a 401 says how to do better. No browser asks its user for a bearer token.
+  if (problem.status === 401) headers["www-authenticate"] = "Bearer";
   return new Response(JSON.stringify(problemDocument(problem)), {
     status: problem.status,
     headers,

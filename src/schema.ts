@@ -1,5 +1,5 @@
-import { Kind, type TSchema, Type, TypeRegistry } from "@sinclair/typebox";
-import { notFound } from "./problem.ts";
+import { FormatRegistry, Kind, type TSchema, Type, TypeRegistry } from "@sinclair/typebox";
+import { notFound, Problem } from "./problem.ts";
 
 /** The largest id or sequence number: JSON numbers are exact up to here. */
 export const MAX_ID = Number.MAX_SAFE_INTEGER;
@@ -24,6 +24,9 @@ TypeRegistry.Set<TextOptions>("Text", ({ minLength, maxLength, pattern }, value)
 export const text = (options: TextOptions) =>
   Type.Unsafe<string>({ [Kind]: "Text", type: "string", ...options });
 
+// What Elysia's `t.Integer` takes from a query: digits. By itself it also takes 1e3, 0x10 and blanks around.
+FormatRegistry.Set("integer", (value) => /^-?\d+$/.test(value));
+
 /** A JSON integer: text that looks like one does not count. For bodies; in a query Elysia's own `t.Integer` reads text. */
 export const integer = (options: { minimum: number; maximum?: number; description?: string }) =>
   Type.Integer({ maximum: MAX_ID, ...options });
@@ -46,22 +49,24 @@ export function pathId(given: string, what: Parameters<typeof notFound>[0]): num
 }
 
 /** What a value of this schema must be, in words, for the one who sent something else. */
-export function requirement(schema: TSchema | undefined): string {
+function requirement(schema: TSchema | undefined): string {
   if (!schema) return "has the wrong form";
-  if (schema.anyOf)
-    return schema.anyOf
-      .map(requirement)
-      .filter((part: string, i: number, all: string[]) => all.indexOf(part) === i)
-      .join(", or ");
+  if (schema.anyOf) {
+    // A string with a format: how Elysia reads a number or a boolean out of a query.
+    const parts = (schema.anyOf as TSchema[]).filter((part) => part.format === undefined).map(requirement);
+    return [...new Set(parts)].join(", or ");
+  }
   if (schema.enum) return `takes one of ${schema.enum.join(", ")}`;
-  if (schema.description) return schema.description;
+  if (schema.description?.startsWith("takes ")) return schema.description;
   switch (schema.type) {
     case "string":
-      return schema.maxLength === undefined
+      return schema.minLength === undefined
         ? "takes text"
         : `takes text of ${schema.minLength} to ${schema.maxLength} characters, without NUL or broken surrogates`;
     case "integer":
       return `takes a whole number from ${schema.minimum ?? -MAX_ID} to ${schema.maximum ?? MAX_ID}`;
+    case "boolean":
+      return "takes true or false";
     case "array":
       return `takes a list of at most ${schema.maxItems} entries`;
     case "null":
@@ -70,3 +75,27 @@ export function requirement(schema: TSchema | undefined): string {
       return `takes ${schema.type === "object" ? "a JSON object" : `a ${schema.type ?? "value of another form"}`}`;
   }
 }
+
+/** What is used here of Elysia's ValidationError. */
+export interface ValidationError {
+  /** "property": what a query's text stands for does not fit. */
+  type: string;
+  value: unknown;
+  all: { path?: string; schema?: TSchema }[];
+}
+
+/** 422 for what Elysia found not to fit the route's schema: one entry for each path, in words. */
+export function invalidRequest({ type, value, all }: ValidationError, request: Request): Problem {
+  const base = type === "property" ? `/${parameterOf(request, value)}` : "";
+  const errors = new Map(
+    all.map(({ path = "", schema }) => [base + path, { path: base + path, message: requirement(schema) }]),
+  );
+  const [first = { path: base, message: "has the wrong form" }] = errors.values();
+  return new Problem(422, "invalid", `${first.path.slice(1) || "The body"} ${first.message}.`, {
+    errors: [...errors.values()],
+  });
+}
+
+/** The query parameter that stands for a number: Elysia tells the number that is out of range, not its name. */
+const parameterOf = ({ url }: Request, number: unknown): string =>
+  [...new URL(url).searchParams].find(([, text]) => text !== "" && Number(text) === number)?.[0] ?? "";

@@ -80,12 +80,14 @@ export async function startServer(config: Config, target: Target, log: Log): Pro
     postgres,
     async stop() {
       draining = true;
-      const patience = Bun.sleep(config.drainTimeout * 1000 * DRAIN_SHARE).then(() => "out of time");
+      const { promise: patience, resolve } = Promise.withResolvers<"out of time">();
+      const clock = setTimeout(resolve, config.drainTimeout * 1000 * DRAIN_SHARE, "out of time");
       const finished = hub.close().then(() => server.stop());
       if ((await Promise.race([finished, patience])) === "out of time") {
         log.warn("the drain took too long; what is still open is cut");
         await server.stop(true);
       }
+      clearTimeout(clock);
       await closing.disposeAsync();
     },
   };

@@ -195,6 +195,12 @@ describe("clients that vanish", () => {
     expect(server.hub.state).toMatchObject({ streams: 0, people: 0, rooms: 0 });
   });
 
+  test("a HEAD request gets the headers and leaves no subscriber", async () => {
+    const { status } = await fetch(`${server.api}/stream/rooms`, { method: "HEAD", headers: ada.headers });
+    expect(status).toBe(200);
+    expect(server.hub.state.streams).toBe(0);
+  });
+
   test("one that goes before its answer is there registers nothing", async () => {
     const clients = await Promise.all(
       Array.from({ length: 30 }, () => RawStream.open(`${server.api}/stream/rooms`, ada.headers)),

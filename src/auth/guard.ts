@@ -3,18 +3,18 @@ import type { Config } from "../config.ts";
 import type { Sql } from "../db/client.ts";
 import { type Hint, userChanged } from "../live/hints.ts";
 import { unauthenticated } from "../problem.ts";
-import { publicOrigin } from "./origin.ts";
+import { bearerOf, publicOrigin } from "./origin.ts";
 import { type Caller, findBySession, findByToken } from "./queries.ts";
 import { hashSecret } from "./secrets.ts";
 
-/** Milliseconds for which a session is believed without another look; its end is heard of by hint at once. */
+/** Milliseconds for which a session is believed without another look, if it lasts as long; a sign-out is heard of at once. */
 const BELIEVED_MS = 5_000;
 /** Callers remembered at most. */
 const REMEMBERED = 10_000;
 
 const COOKIE = "foyer_session";
 /** Behind https: a cookie that no other host, path or plain connection can have set. */
-const SECURE_COOKIE = `__Host-${COOKIE}`;
+export const SECURE_COOKIE = `__Host-${COOKIE}`;
 /** Seconds; as long as the session (30 days). */
 const COOKIE_MAX_AGE = 30 * 24 * 3600;
 
@@ -40,18 +40,20 @@ export class Callers {
     this.#remembered.delete(key);
 
     const endings = this.#endings;
+    const asked = Date.now();
     const started = performance.now();
-    const caller = await (secret.kind === "session" ? findBySession : findByToken)(this.sql, hash);
+    const found = await (secret.kind === "session" ? findBySession : findByToken)(this.sql, hash);
     spent.statements++;
     spent.ms += performance.now() - started;
-    if (!caller) throw unauthenticated();
+    if (!found) throw unauthenticated();
+    const { msLeft, ...caller } = found;
     // What ended while we looked may be this very one: use the answer, do not remember it.
     if (endings === this.#endings) {
       if (this.#remembered.size >= REMEMBERED) {
         const [oldest] = this.#remembered.keys();
         this.#remembered.delete(oldest as string);
       }
-      this.#remembered.set(key, { caller, until: Date.now() + BELIEVED_MS });
+      this.#remembered.set(key, { caller, until: asked + Math.min(BELIEVED_MS, msLeft ?? BELIEVED_MS) });
     }
     return caller;
   }
@@ -66,14 +68,10 @@ export class Callers {
   }
 }
 
-/** The caller's secret: of the bearer token if there is one, else of the cookie. */
+/** The caller's secret: of the bearer token if there is one, whatever the cookie says, else of the cookie. */
 function secretOf(request: Request, config: Config): { kind: "session" | "token"; value: string } {
-  const authorization = request.headers.get("authorization");
-  if (authorization !== null) {
-    const value = /^Bearer +(\S+)$/i.exec(authorization)?.[1];
-    if (!value) throw unauthenticated();
-    return { kind: "token", value };
-  }
+  const token = bearerOf(request);
+  if (token !== null) return { kind: "token", value: token };
   const name = publicOrigin(request, config).https ? SECURE_COOKIE : COOKIE;
   const value = new Bun.CookieMap(request.headers.get("cookie") ?? "").get(name);
   if (!value) throw unauthenticated();

@@ -14,8 +14,17 @@ export function publicOrigin(request: Request, { trustProxy }: Trust): { https: 
   };
   return {
     https: (forwarded("x-forwarded-proto") ?? new URL(request.url).protocol.slice(0, -1)) === "https",
-    host: (forwarded("x-forwarded-host") ?? request.headers.get("host") ?? "").toLowerCase(),
+    host: forwarded("x-forwarded-host") ?? request.headers.get("host") ?? "",
   };
+}
+
+/**
+ * What follows `Bearer` in the request's `Authorization`; "" if nothing does. Null for another scheme: a proxy's own
+ * password question (`Basic`) is none of ours.
+ */
+export function bearerOf(request: Request): string | null {
+  const match = /^Bearer(?: +(.*))?$/i.exec(request.headers.get("authorization") ?? "");
+  return match && (match[1] ?? "");
 }
 
 /**
@@ -23,19 +32,23 @@ export function publicOrigin(request: Request, { trustProxy }: Trust): { https: 
  * @throws Problem 403 `bad-origin`
  */
 export function checkOrigin(request: Request, trust: Trust): void {
-  if (request.headers.has("authorization")) return;
+  if (bearerOf(request) !== null) return;
   const origin = request.headers.get("origin");
   if (origin === null) {
     // Absent: a program, or a browser's request to its own site, which says so.
     const site = request.headers.get("sec-fetch-site") ?? "none";
     if (site === "same-origin" || site === "none") return;
-  } else if (trust.allowedOrigins.includes(origin)) {
+  } else if (trust.allowedOrigins.includes(origin) || isOwn(origin, publicOrigin(request, trust))) {
     return;
-  } else if (URL.canParse(origin)) {
-    const { https, host } = publicOrigin(request, trust);
-    const { protocol, host: originHost } = new URL(origin);
-    // Without a trusted proxy's word, https may end in front of us: then only the host can be compared.
-    if (originHost === host && (protocol === "https:" || (protocol === "http:" && !https))) return;
   }
   throw new Problem(403, "bad-origin", "The request comes from another site; see ALLOWED_ORIGINS.");
+}
+
+/** Whether an `Origin` is the address by which this server was reached. */
+function isOwn(origin: string, { https, host }: { https: boolean; host: string }): boolean {
+  const given = URL.parse(origin);
+  if (!given) return false;
+  // Without a trusted proxy's word, https may end in front of us: then only the host can be compared.
+  if (given.protocol !== "https:" && (given.protocol !== "http:" || https)) return false;
+  return given.host === URL.parse(`${given.protocol}//${host}`)?.host; // without a port that is the scheme's own
 }

@@ -1,6 +1,6 @@
 import { Elysia, t } from "elysia";
 import type { Config } from "../config.ts";
-import type { Sql } from "../db/client.ts";
+import type { Database } from "../db/client.ts";
 import { type Announce, credentialEnded } from "../live/hints.ts";
 import { Problem } from "../problem.ts";
 import { pathId, text } from "../schema.ts";
@@ -25,24 +25,32 @@ export const personName = text({
   description: "takes 1 to 80 characters, not only spaces",
 });
 
-const badCredentials = (detail: string) => new Problem(401, "bad-credentials", detail);
+/** The same words whether or not there is such a handle. */
+const wrongCredentials = () => new Problem(401, "bad-credentials", "The handle or the password is wrong.");
+const wrongPassword = () => new Problem(401, "bad-credentials", "The current password is wrong.");
 
 /** Sign-up, sign-in, sign-out, password and bearer tokens. */
 export function authRoutes({
-  sql,
+  db,
   callers,
   config,
   announce,
 }: {
-  sql: Sql;
+  db: Database;
   callers: Callers;
   config: Config;
   announce: Announce;
 }) {
-  /** Starts a session; its cookie goes into the response. */
-  const signIn = async (request: Request, userId: number) => {
+  const { sql } = db;
+
+  /**
+   * Starts a session; its cookie goes into the response.
+   * @throws Problem 401 if the password has changed since it was checked against `passwordHash`
+   */
+  const signIn = async (request: Request, userId: number, passwordHash: string) => {
     const secret = newSessionSecret();
-    await queries.createSession(sql, userId, hashSecret(secret));
+    const session = { userId, passwordHash, secretHash: hashSecret(secret) };
+    if (!(await queries.createSession(sql, session))) throw wrongCredentials();
     return { "set-cookie": sessionCookie(request, config, secret), "cache-control": "no-store" };
   };
   const publicUser = ({ id, handle, name }: queries.User): queries.User => ({ id, handle, name });
@@ -51,12 +59,13 @@ export function authRoutes({
     .post(
       "/users",
       async ({ request, body, set }) => {
+        const passwordHash = await hashPassword(body.password);
         const user = await queries.createUser(sql, {
           handle: body.handle,
           name: body.name.trim(),
-          passwordHash: await hashPassword(body.password),
+          passwordHash,
         });
-        Object.assign(set.headers, await signIn(request, user.id));
+        Object.assign(set.headers, await signIn(request, user.id, passwordHash));
         set.status = 201;
         return user;
       },
@@ -66,10 +75,10 @@ export function authRoutes({
       "/session",
       async ({ request, body, set }) => {
         const user = await queries.findByHandle(sql, body.handle);
-        if (!(await verifyPassword(body.password, user?.password_hash ?? null)) || !user) {
-          throw badCredentials("The handle or the password is wrong.");
-        }
-        Object.assign(set.headers, await signIn(request, user.id));
+        const passwordHash = user?.password_hash ?? null;
+        const right = await verifyPassword(body.password, passwordHash);
+        if (!right || !user || passwordHash === null) throw wrongCredentials();
+        Object.assign(set.headers, await signIn(request, user.id, passwordHash));
         return publicUser(user);
       },
       {
@@ -98,16 +107,11 @@ export function authRoutes({
       async ({ caller, body, set }) => {
         const user = await queries.findByHandle(sql, caller.handle);
         const oldHash = user?.password_hash ?? null;
-        if (oldHash === null || !(await verifyPassword(body.current, oldHash))) {
-          throw badCredentials("The current password is wrong.");
-        }
-        const ended = await queries.changePassword(sql, {
-          userId: caller.id,
-          oldHash,
-          newHash: await hashPassword(body.next),
-          credential: caller.credential,
-        });
-        if (!ended) throw badCredentials("The current password is wrong.");
+        if (oldHash === null || !(await verifyPassword(body.current, oldHash))) throw wrongPassword();
+        const newHash = await hashPassword(body.next);
+        const change = { userId: caller.id, oldHash, newHash, credential: caller.credential };
+        const ended = await db.transaction((tx) => queries.changePassword(tx, change));
+        if (!ended) throw wrongPassword();
         announce(...ended.map(credentialEnded));
         set.status = 204;
       },

@@ -103,10 +103,14 @@ async function accountFor(cluster: string): Promise<Account | null> {
   const owner = await stat(cluster).catch(() => null);
   if (own !== 0) {
     if (owner === null || owner.uid === own) return null;
-    throw new Error(`${cluster} belongs to user ${owner.uid}, and we are ${own}. Run Foyer as its owner or as root.`);
+    throw new Error(
+      `${cluster} belongs to user ${owner.uid}, and we are ${own}. Run Foyer as its owner or as root.`,
+    );
   }
   if (owner && owner.uid !== 0) return { uid: owner.uid, gid: owner.gid };
-  const users = (await readFile("/etc/passwd", "utf8").catch(() => "")).split("\n").map((line) => line.split(":"));
+  const users = (await readFile("/etc/passwd", "utf8").catch(() => ""))
+    .split("\n")
+    .map((line) => line.split(":"));
   const user = users.find(([name]) => name === "postgres") ?? users.find(([name]) => name === "nobody");
   return user ? { uid: Number(user[2]), gid: Number(user[3]) } : NOBODY;
 }

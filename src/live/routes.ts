@@ -25,8 +25,8 @@ export const streamRoutes = ({
     ({ request, caller, query }) => {
       if (!hub.ready) throw unavailable("Streams cannot be served right now. Come back in a moment.");
       const { wire, response } = openWire(request);
-      // A request whose client has gone already registers nothing.
-      if (request.signal.aborted) return response;
+      // One whose client has gone already, or that asks for the headers alone, registers nothing.
+      if (request.signal.aborted || request.method === "HEAD") return response;
       const opened = Date.now();
       const cursor = request.headers.get("last-event-id") || query.cursor || "";
       const stream = new Subscriber(caller.id, caller.credential, cursor, wire, opened, (reason) => {

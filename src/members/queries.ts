@@ -50,6 +50,8 @@ export async function putMember(
   userId: number,
   role: Role | undefined,
 ): Promise<Member> {
+  // Before the room, as a rename does it: the foreign key of a new membership would ask for this lock after it.
+  const [user] = await tx<User[]>`select id, handle, name from users where id = ${userId} for key share`;
   const { room, members } = await lockAnyRoom(tx, roomId, [caller.id, userId]);
   const actor = members.find((member) => member.userId === caller.id);
   const other = members.find((member) => member.userId === userId);
@@ -78,7 +80,6 @@ export async function putMember(
   if (room.kind === "closed" && actor?.role === "member") {
     throw forbidden("Only an owner or a moderator may add members to a closed room.");
   }
-  const [user] = await tx<User[]>`select id, handle, name from users where id = ${userId}`;
   if (!user) throw notFound("user");
   const seq = await tell(tx, roomId, caller.id, joins ? roomTold.joined : roomTold.added(user.name));
   await tx`

@@ -108,7 +108,9 @@ async function explainRefusal(
                     where m.user_id = ${senderId} and m.room_id = ${roomId} and m.left_at is null) as member,
            (select seq from messages
              where sender_id = ${senderId} and room_id = ${roomId} and client_id = ${message.clientId}::text) as earlier`;
-  if (!row?.member) throw notFound("room");
+  // Nothing to refuse, and yet nothing was inserted: the sender has become a member only since.
+  const sinceJoined = row?.earlier === null && message.replyTo === null;
+  if (!row?.member || sinceJoined) throw notFound("room");
   if (row.earlier === null) throw invalid("/replyTo", "there is no such message in this room");
   const earlier = await findMessage(sql, senderId, roomId, row.earlier);
   // Once edited or deleted, what was sent then can no longer be told.

@@ -15,11 +15,15 @@ export interface Cursors {
 // 20 digits at most: an xid8 has 64 bits.
 const CURSOR = /^([A-Za-z0-9_-]{16})\.([1-9]\d{0,18})$/;
 
-/** Reads which database this is: a copy that was restored elsewhere counts its transactions anew, and is another. */
+/**
+ * Reads which database this is: a copy that was restored elsewhere counts its transactions anew, and one beside it in
+ * the same Postgres holds another state; both are others.
+ */
 export async function readCursors(sql: Sql): Promise<Cursors> {
   const [row] = await sql`
-    select i.id || '/' || c.system_identifier as identity
-      from installation i, pg_control_system() c`;
+    select concat_ws('/', i.id, c.system_identifier, d.oid) as identity
+      from installation i, pg_control_system() c, pg_database d
+     where d.datname = current_database()`;
   const identity = createHash("sha256").update(row?.identity).digest("base64url").slice(0, 16);
   return {
     encode: (xmin) => `${identity}.${xmin}`,

@@ -4,7 +4,7 @@
 --   $2 bigint[]  which room, entry by entry; null: every room of that person
 --   $3 xid8[]    only what changed since, entry by entry; null, or in the future: everything
 --   $4 boolean   only rooms with something unread
---   $5 bigint    only what follows this room in the list; null: from the top
+--   $5 bigint    only what follows this room in the first person's list; null: from the top
 --   $6 bigint    at most so many rooms; null: all
 --
 -- One row a room, newest activity first, and at least one row: where nothing is to be told, it holds
@@ -72,7 +72,10 @@ wanted as materialized (
     from counted c
    where ($4 is not true or unread_count > 0 or marked_unread)
      and ($5::bigint is null
-          or (active_at, room_id) < (select coalesce(last_message_at, created_at), id from rooms where id = $5))
+          -- a room that was left meanwhile stands where it stood then; one that was never theirs stands nowhere
+          or (active_at, room_id) < (select least(coalesce(r.last_message_at, r.created_at), m.left_at), r.id
+                                       from memberships m join rooms r on r.id = m.room_id
+                                      where m.user_id = ($1::bigint[])[1] and m.room_id = $5))
    order by active_at desc, room_id desc
    limit $6::bigint
 )

@@ -1,0 +1,83 @@
+import { type TSchema, Type } from "@sinclair/typebox";
+import * as schemas from "./schemas.ts";
+
+/** What a route answers: a schema for each status that says it went well, and the codes of its own problems. */
+export interface Answers {
+  /** null: no content. */
+  success: Record<number, TSchema | null>;
+  /** By status; those that every route of its kind can give are added (document.ts). */
+  problems?: Record<number, string[]>;
+  /** For who is not signed in as well. */
+  open?: true;
+  /** What the stream carries: the answer is Server-Sent Events. */
+  stream?: string;
+}
+
+const { ref } = schemas;
+const user = ref(schemas.user);
+const room = ref(schemas.room);
+const roomList = ref(schemas.roomList);
+const member = ref(schemas.member);
+const message = ref(schemas.message);
+
+const ROOM = { 404: ["room-not-found"] };
+const ROOM_BY_RIGHT = { ...ROOM, 403: ["forbidden"] };
+const MESSAGE = { 404: ["room-not-found", "message-not-found"] };
+const MESSAGE_BY_RIGHT = { ...MESSAGE, 403: ["forbidden"] };
+
+const ROOMS_STREAM = [
+  "`rooms`: the body of `GET /rooms`, with the cursor as its id; `reset: true` replaces all that the client holds.",
+  "`ping`: `{}`, a sign of life.",
+  '`bye`: `{ "reason": "signed-out" | "removed" | "shutdown" | "slow" | "rotate" }`; then the stream ends.',
+].join(" ");
+
+/** By method and path, as the app names them. */
+export const ANSWERS: Record<string, Answers> = {
+  "GET /health/live": { success: { 200: schemas.health }, open: true },
+  "GET /health/ready": { success: { 200: schemas.health }, problems: { 503: ["unavailable"] }, open: true },
+
+  "POST /chat/api/users": { success: { 201: user }, problems: { 409: ["handle-taken"] }, open: true },
+  "POST /chat/api/session": { success: { 200: user }, problems: { 401: ["bad-credentials"] }, open: true },
+  "GET /chat/api/session": { success: { 200: user } },
+  "DELETE /chat/api/session": { success: { 204: null } },
+  "PUT /chat/api/session/password": { success: { 204: null }, problems: { 401: ["bad-credentials"] } },
+  "POST /chat/api/tokens": { success: { 201: ref(schemas.madeToken) } },
+  "GET /chat/api/tokens": { success: { 200: schemas.tokens } },
+  "DELETE /chat/api/tokens/:id": { success: { 204: null }, problems: { 404: ["not-found"] } },
+  "GET /chat/api/users": { success: { 200: schemas.users } },
+  "GET /chat/api/users/me": { success: { 200: user } },
+  "PATCH /chat/api/users/me": { success: { 200: user } },
+
+  "GET /chat/api/rooms": { success: { 200: roomList } },
+  "POST /chat/api/rooms": { success: { 201: room, 200: room }, problems: { 404: ["user-not-found"] } },
+  "GET /chat/api/rooms/open": { success: { 200: schemas.openRooms } },
+  "PUT /chat/api/rooms/read": { success: { 200: roomList } },
+  "GET /chat/api/rooms/:id": { success: { 200: room }, problems: ROOM },
+  "PATCH /chat/api/rooms/:id": { success: { 200: room }, problems: ROOM_BY_RIGHT },
+  "DELETE /chat/api/rooms/:id": { success: { 204: null }, problems: ROOM_BY_RIGHT },
+  "PUT /chat/api/rooms/:id/read": { success: { 200: room }, problems: ROOM },
+  "GET /chat/api/rooms/:id/unread": { success: { 200: ref(schemas.unread) }, problems: ROOM },
+  "PUT /chat/api/rooms/:id/unread": { success: { 200: room }, problems: ROOM },
+
+  "GET /chat/api/rooms/:id/members": { success: { 200: schemas.members }, problems: ROOM },
+  "PUT /chat/api/rooms/:id/members/:userId": {
+    success: { 200: member },
+    problems: { 403: ["forbidden"], 404: ["room-not-found", "user-not-found"], 409: ["last-owner"] },
+  },
+  "PATCH /chat/api/rooms/:id/members/me": { success: { 200: member }, problems: ROOM },
+  "DELETE /chat/api/rooms/:id/members/:userId": {
+    success: { 204: null },
+    problems: { 403: ["forbidden"], 404: ["room-not-found", "user-not-found"], 409: ["last-owner"] },
+  },
+
+  "GET /chat/api/rooms/:id/messages": { success: { 200: ref(schemas.messagePage) }, problems: ROOM },
+  "POST /chat/api/rooms/:id/messages": {
+    success: { 201: message, 200: message },
+    problems: { ...ROOM, 409: ["client-id-reused"] },
+  },
+  "GET /chat/api/rooms/:id/messages/:seq": { success: { 200: message }, problems: MESSAGE },
+  "PATCH /chat/api/rooms/:id/messages/:seq": { success: { 200: message }, problems: MESSAGE_BY_RIGHT },
+  "DELETE /chat/api/rooms/:id/messages/:seq": { success: { 204: null }, problems: MESSAGE_BY_RIGHT },
+
+  "GET /chat/api/stream/rooms": { success: { 200: Type.String() }, stream: ROOMS_STREAM },
+};

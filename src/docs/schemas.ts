@@ -1,0 +1,217 @@
+import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import type { Token, User } from "../auth/queries.ts";
+import type { Member } from "../members/queries.ts";
+import type { listMessages, Message } from "../messages/queries.ts";
+import type { problemDocument } from "../problem.ts";
+import type { OpenRoom, Room } from "../rooms/queries.ts";
+import type { UnreadExplained } from "../rooms/read.ts";
+import { nullable, words } from "../schema.ts";
+
+/** A type as it comes over the wire: dates are text. */
+type Json<T> = T extends Date ? string : T extends object ? { [K in keyof T]: Json<T[K]> } : T;
+/** A schema that promises what a reply of type T has. */
+type Describes<T> = TSchema & { static: Json<T> };
+
+const PREFIX = "#/components/schemas/";
+
+/** A schema with a name: it goes into the document once, under `components`. */
+const named = <T extends TSchema>(name: string, schema: T): T => ({ ...schema, $id: PREFIX + name });
+
+/** Wherever it is used, its name stands for it. */
+const ref = <T extends TSchema>(schema: T) => Type.Unsafe<Static<T>>(Type.Ref(schema.$id as string));
+
+const id = (description: string) => Type.Integer({ minimum: 1, description });
+const seq = (description: string) => Type.Integer({ minimum: 0, description });
+const count = (description: string) => Type.Integer({ minimum: 0, description });
+const text = (description: string) => Type.String({ description });
+const time = (description: string) =>
+  Type.String({ pattern: "^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z$", description });
+const oneOf = <T extends string>(description: string, ...values: T[]) =>
+  Type.Unsafe<T>({ ...words(...values), description });
+
+export const problem = named(
+  "Problem",
+  Type.Object(
+    {
+      type: Type.String(),
+      title: Type.String(),
+      status: Type.Integer(),
+      detail: text("For people"),
+      code: text("For programs: a stable word"),
+      errors: Type.Optional(
+        Type.Array(
+          Type.Object({
+            path: text("A JSON pointer into the body or the query"),
+            message: Type.String(),
+          }),
+        ),
+      ),
+    },
+    { description: "An RFC 9457 problem document" },
+  ),
+) satisfies Describes<ReturnType<typeof problemDocument>>;
+
+export const user = named(
+  "User",
+  Type.Object({ id: id("A user's id"), handle: Type.String(), name: Type.String() }),
+) satisfies Describes<User>;
+
+export const madeToken = named(
+  "NewToken",
+  Type.Object({
+    id: id("A token's id"),
+    name: Type.String(),
+    token: text("The secret; it is shown this once"),
+    createdAt: time("When it was made"),
+  }),
+);
+
+export const token = named(
+  "Token",
+  Type.Object({
+    id: id("A token's id"),
+    name: Type.String(),
+    createdAt: time("When it was made"),
+    lastUsedAt: nullable(time("When it was last used, to the hour")),
+  }),
+) satisfies Describes<Token>;
+
+const role = oneOf("The asking member's own", "owner", "moderator", "member");
+const involvement = oneOf("What the member wants to be told of", "all", "mentions", "none");
+
+export const room = named(
+  "Room",
+  Type.Object(
+    {
+      id: id("A room's id"),
+      kind: oneOf("Anyone may join, by invitation, or between its members", "open", "closed", "direct"),
+      name: nullable(text("null in a direct room")),
+      topic: nullable(Type.String()),
+      role,
+      involvement,
+      lastSeq: seq("Of the newest message of any kind"),
+      lastReadSeq: seq("The member's read marker"),
+      unreadCount: count(
+        "Text messages after the marker that are not deleted and not the member's own; exact",
+      ),
+      mentionCount: count("Those of them that mention the member; in a direct room all of them"),
+      markedUnread: Type.Boolean({ description: "Marked unread by hand, until next read" }),
+      lastMessage: nullable(
+        Type.Object({
+          seq: seq("Its number in the room"),
+          sender: ref(user),
+          body: text("The first 300 characters, then …"),
+          createdAt: time("When it was sent"),
+          editedAt: nullable(time("When it was last edited")),
+        }),
+      ),
+      activeAt: time("Of the last message, or the room's creation: the order of the list"),
+      memberCount: count("Members, the asking one included"),
+      peers: nullable(Type.Array(ref(user), { description: "In a direct room: the other members" })),
+    },
+    { description: "A room as the asking member sees it" },
+  ),
+) satisfies Describes<Room>;
+
+export const roomList = named(
+  "RoomList",
+  Type.Object({
+    cursor: text("For `since`, and for a stream's `Last-Event-ID`"),
+    rooms: Type.Array(ref(room), { description: "Newest activity first" }),
+    left: Type.Array(id("Of a room that is no longer the member's")),
+    reset: Type.Boolean({ description: "Whether this replaces all that the client holds" }),
+  }),
+);
+
+export const openRoom = named(
+  "OpenRoom",
+  Type.Object({
+    id: id("A room's id"),
+    name: Type.String(),
+    topic: nullable(Type.String()),
+    memberCount: count("Members"),
+    joined: Type.Boolean({ description: "Whether the asking user is one of them" }),
+  }),
+) satisfies Describes<OpenRoom>;
+
+export const openRooms = Type.Object({
+  rooms: Type.Array(ref(openRoom)),
+  after: nullable(id("For the next page; null: this is the last")),
+});
+
+export const unread = named(
+  "Unread",
+  Type.Object({
+    unreadCount: count("As in the room"),
+    firstUnreadSeq: nullable(seq("The first message that counts")),
+    skipped: Type.Object({
+      own: count("The member's own"),
+      deleted: count("Deleted ones"),
+      system: count("What the server told"),
+    }),
+  }),
+) satisfies Describes<UnreadExplained>;
+
+export const member = named(
+  "Member",
+  Type.Object({
+    user: ref(user),
+    role: oneOf("In this room", "owner", "moderator", "member"),
+    involvement: Type.Optional(involvement),
+    lastReadSeq: seq("The member's read marker"),
+    joinedAt: time("When they joined"),
+  }),
+) satisfies Describes<Member>;
+
+export const message = named(
+  "Message",
+  Type.Object({
+    roomId: id("A room's id"),
+    seq: Type.Integer({ minimum: 1, description: "Its number in the room: 1, 2, 3… without gaps" }),
+    kind: oneOf("Sent by a user, or told by the server", "text", "system"),
+    sender: ref(user),
+    body: nullable(text("null: deleted")),
+    replyTo: nullable(seq("The message that it answers")),
+    mentions: Type.Array(id("Of a user whom it mentions")),
+    reactions: Type.Array(
+      Type.Object({ emoji: Type.String(), users: Type.Array(id("Of a user who reacted")) }),
+    ),
+    clientId: nullable(text("As the sender's program gave it")),
+    createdAt: time("When it was sent"),
+    editedAt: nullable(time("When it was last edited")),
+    deletedAt: nullable(time("When it was deleted")),
+  }),
+) satisfies Describes<Message>;
+
+export const messagePage = named(
+  "MessagePage",
+  Type.Object({
+    messages: Type.Array(ref(message), { description: "Ascending by seq" }),
+    cursor: text("For the room's stream"),
+    before: nullable(seq("To pass as `before` for older ones; null: there are none")),
+    after: nullable(seq("To pass as `after` for newer ones; null: there are none")),
+  }),
+) satisfies Describes<Awaited<ReturnType<typeof listMessages>>>;
+
+export const users = Type.Object({ users: Type.Array(ref(user)) });
+export const tokens = Type.Object({ tokens: Type.Array(ref(token)) });
+export const members = Type.Object({ members: Type.Array(ref(member)) });
+export const health = Type.Object({ status: Type.String() });
+
+/** All that have a name. */
+export const NAMED: TSchema[] = [
+  problem,
+  user,
+  token,
+  madeToken,
+  room,
+  roomList,
+  openRoom,
+  unread,
+  member,
+  message,
+  messagePage,
+];
+
+export const nameOf = (schema: TSchema): string => (schema.$id as string).slice(PREFIX.length);
+export { ref };
