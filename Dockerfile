@@ -34,7 +34,7 @@ EXPOSE 3000
 # Whether the process answers, not whether its database does: a new process mends only the first. The first answer ends
 # the start period; a recovery after a crash may take that long (src/db/embedded.ts). No proxy, whatever the environment says.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10m --retries=3 \
-  CMD ["env", "NO_PROXY=127.0.0.1", "bun", "-e", "const { ok } = await fetch(`http://127.0.0.1:${process.env.PORT}/health/live`); process.exit(ok ? 0 : 1)"]
+  CMD ["env", "NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1", "bun", "-e", "const { ok } = await fetch(`http://127.0.0.1:${process.env.PORT}/health/live`); process.exit(ok ? 0 : 1)"]
 
 # No shell: Bun is process 1, and gets the signal.
 STOPSIGNAL SIGTERM

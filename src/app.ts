@@ -59,12 +59,13 @@ export function createApp(parts: Parts) {
       set.status = problem.status; // for the log line
       return problemResponse(problem);
     })
-    .onAfterResponse({ as: "global" }, ({ request, set }) => {
+    .onAfterResponse({ as: "global" }, ({ request, set, responseValue }) => {
+      const own = responseValue instanceof Response && responseValue.status !== 200;
       log.info(
         {
           method: request.method,
           path: pathOf(request),
-          status: set.status ?? 200,
+          status: own ? responseValue.status : (set.status ?? 200),
           ms: Math.round((performance.now() - (started.get(request) ?? Number.NaN)) * 10) / 10,
         },
         "request",
@@ -86,11 +87,12 @@ export function createApp(parts: Parts) {
 
 /**
  * Seconds without traffic after which Bun closes a connection; finite, so that a client that stalls is reaped.
- * uSockets looks every four seconds only (LIBUS_TIMEOUT_GRANULARITY), and may fire that much early: a short timeout
- * must leave room for a ping even so. A reader that takes nothing is cut at IDLE_TIMEOUT by the hub, exactly.
+ * uSockets looks every four seconds only (LIBUS_TIMEOUT_GRANULARITY) and may fire that much early: a short timeout must
+ * leave room for a ping even so, and for the answer to a statement that uses up its deadline. A reader whose buffers
+ * are full is cut at IDLE_TIMEOUT by the hub, exactly.
  */
-const connectionIdleTimeout = ({ idleTimeout, pingInterval }: Config): number =>
-  Math.min(255, Math.max(idleTimeout, pingInterval + 5));
+const connectionIdleTimeout = ({ idleTimeout, pingInterval, statementTimeout }: Config): number =>
+  Math.min(255, Math.max(idleTimeout, pingInterval + 5, statementTimeout + 6));
 
 /** What a client is told of an error; what it is not told goes into the log. */
 function asProblem(error: unknown, code: string | number, request: Request, log: Log): Problem {

@@ -13,6 +13,7 @@ import { roomSource } from "./rooms/source.ts";
 
 /** How much of DRAIN_TIMEOUT requests may take to finish; the rest is for closing what they used. */
 const DRAIN_SHARE = 0.8;
+const DRAIN_CHECK_MS = 20;
 
 export interface Server {
   readonly url: string;
@@ -80,14 +81,16 @@ export async function startServer(config: Config, target: Target, log: Log): Pro
     postgres,
     async stop() {
       draining = true;
-      const { promise: patience, resolve } = Promise.withResolvers<"out of time">();
-      const clock = setTimeout(resolve, config.drainTimeout * 1000 * DRAIN_SHARE, "out of time");
-      const finished = hub.close().then(() => server.stop());
-      if ((await Promise.race([finished, patience])) === "out of time") {
-        log.warn("the drain took too long; what is still open is cut");
-        await server.stop(true);
-      }
-      clearTimeout(clock);
+      const deadline = performance.now() + config.drainTimeout * 1000 * DRAIN_SHARE;
+      const stopped = server.stop(); // no new connections
+      await hub.close();
+      while (server.pendingRequests > 0 && performance.now() < deadline) await Bun.sleep(DRAIN_CHECK_MS);
+      const { pendingRequests } = server;
+      if (pendingRequests > 0)
+        log.warn({ pendingRequests }, "the drain took too long; what is still open is cut");
+      // Connections on which a request has only begun to arrive would hold `stop` up.
+      await server.stop(true);
+      await stopped;
       await closing.disposeAsync();
     },
   };

@@ -22,9 +22,9 @@ export const streamRoutes = ({
 }) =>
   new Elysia({ prefix: "/stream", tags: ["Streams"] }).use(guard(callers, config)).get(
     "/rooms",
-    ({ request, caller, query }) => {
+    ({ request, server, caller, query }) => {
       if (!hub.ready) throw unavailable("Streams cannot be served right now. Come back in a moment.");
-      const { wire, response } = openWire(request);
+      const { wire, response } = openWire(request, server);
       // One whose client has gone already, or that asks for the headers alone, registers nothing.
       if (request.signal.aborted || request.method === "HEAD") return response;
       const opened = Date.now();

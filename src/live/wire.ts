@@ -7,6 +7,11 @@ const HEADERS = {
   "x-accel-buffering": "no", // nginx would hold events back
 };
 
+/** What is used here of Bun's server. */
+interface Connections {
+  timeout(request: Request, seconds: number): void;
+}
+
 /**
  * A response that stays open, and the wire to write to it.
  *
@@ -15,7 +20,7 @@ const HEADERS = {
  * our own, for Elysia would format it anew; and its controller is what tells how much has not left yet.
  * @param request whose `signal` tells that the client has gone
  */
-export function openWire(request: Request): { wire: Wire; response: Response } {
+export function openWire(request: Request, server: Connections | null): { wire: Wire; response: Response } {
   const stream = new Stream<Uint8Array>();
   const { controller } = stream as unknown as { controller: ReadableStreamDefaultController<Uint8Array> };
   let open = !request.signal.aborted;
@@ -35,7 +40,9 @@ export function openWire(request: Request): { wire: Wire; response: Response } {
     drop() {
       if (!open) return;
       open = false;
-      controller.error(new Error("dropped"));
+      stream.close();
+      // Nothing that is done to the stream closes a connection whose client does not read; its idle timeout does.
+      server?.timeout(request, 1);
     },
   };
   return { wire, response: new Response(stream.value, { headers: HEADERS }) };
