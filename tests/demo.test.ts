@@ -70,6 +70,9 @@ const RULES: Record<string, string> = {
         left join messages m on m.room_id = r.id
          and m.seq = (select max(seq) from messages where room_id = r.id and kind = 'text' and deleted_at is null)) x
      where wrong`,
+  "no message mentions anybody after last_mention_seq": `
+    select * from rooms r
+     where last_mention_seq <> (select coalesce(max(seq), 0) from mentions where room_id = r.id)`,
   "last_uncounted_seq is the newest deleted or system message": `
     select * from rooms r
      where last_uncounted_seq <> (select coalesce(max(seq), 0) from messages

@@ -407,6 +407,7 @@ describe("the plan of list.sql, for people who are in 500 of 5,000 rooms", () =>
          where r.id % 10 = 0 and ${where};
         update rooms r
            set last_seq = last_seq + 60, last_uncounted_seq = last_seq + 57, last_message_seq = last_seq + 60,
+               last_mention_seq = case when r.id % 10 = 0 then last_seq + 58 else last_mention_seq end,
                last_message_sender_id = 3 + (r.id + 60) % 1998, last_message_at = now() - r.id * interval '1 s',
                last_message_preview = 'message'
          where ${where};
@@ -492,15 +493,16 @@ describe("the plan of list.sql, for people who are in 500 of 5,000 rooms", () =>
     // 500 rooms each; the hub asks for many people at once
     const batch: Asks = await large.sql`
       select user_id as "userId", room_id as "roomId" from memberships where room_id % 50 = 10 order by room_id limit 500`;
+    // Until 17 Postgres descends an index anew for each key of a scan: two more for a room, two for a sender.
+    const [server] = await large.sql`select current_setting('server_version_num')::int / 10000 as major`;
+    const most = server?.major >= 17 ? 6 : 10;
     const cases = ["custom", "generic"].flatMap((mode) => [
-      // a membership, three for its room, two for who spoke last; a tenth are direct rooms, with two peers
-      { what: `all read, ${mode} plan`, mode, asks: all(READ), most: 7 },
-      // and three for a look at what does not count, or at mentions, where there is something
-      { what: `markers anywhere, ${mode} plan`, mode, asks: all(MIXED), most: 10 },
-      { what: `500 people, ${mode} plan`, mode, asks: batch, most: 10 },
+      { what: `all read, ${mode} plan`, mode, asks: all(READ) },
+      { what: `markers anywhere, ${mode} plan`, mode, asks: all(MIXED) },
+      { what: `500 people, ${mode} plan`, mode, asks: batch },
     ]);
     const before: number[] = [];
-    for (const { what, asks, mode, most } of cases) {
+    for (const { what, asks, mode } of cases) {
       const { buffers, scanned } = await explain(asks, mode);
       expect({ what, scanned, few: buffers / 500 <= most }).toEqual({ what, scanned: [], few: true });
       before.push(buffers);

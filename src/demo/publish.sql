@@ -55,5 +55,9 @@ select user_id, room_id, seq
  where room_id in (select id from demo_rooms) and mentions <> '{}'
  order by user_id, room_id, seq;
 
+update rooms r set last_mention_seq = m.seq
+  from (select room_id, max(seq) as seq from mentions where room_id in (select id from demo_rooms) group by room_id) m
+ where m.room_id = r.id;
+
 update demo_fills set finished_at = now(), demo_user_id = first_user_id
  where id = (select fill from demo_options);

@@ -67,11 +67,16 @@ async function insertMessage(sql: Sql, senderId: number, roomId: number, message
          and (${replyTo}::bigint is null
               or exists (select from messages where room_id = ${roomId} and seq = ${replyTo}::bigint))
          for no key update
+    ), mentioned as (
+      select u.id from users u join memberships m on m.user_id = u.id and m.room_id = ${roomId}
+       where u.handle = any (${handles}::text[]) and m.left_at is null
     ), room as (
       update rooms r
          set last_seq = r.last_seq + 1, last_message_seq = r.last_seq + 1, last_message_sender_id = sender.user_id,
              last_message_at = clock_timestamp(), last_message_edited_at = null,
-             last_message_preview = preview(${body}), version = pg_current_xact_id()
+             last_message_preview = preview(${body}),
+             last_mention_seq = case when exists (select from mentioned) then r.last_seq + 1 else r.last_mention_seq end,
+             version = pg_current_xact_id()
         from sender
        where r.id = sender.room_id and r.deleted_at is null
       returning r.id, r.last_seq, r.last_message_at
@@ -79,9 +84,6 @@ async function insertMessage(sql: Sql, senderId: number, roomId: number, message
       update memberships
          set last_read_seq = room.last_seq, own_after_read = 0, marked_unread = false, version = pg_current_xact_id()
         from room where user_id = ${senderId} and room_id = room.id
-    ), mentioned as (
-      select u.id from users u join memberships m on m.user_id = u.id and m.room_id = ${roomId}
-       where u.handle = any (${handles}::text[]) and m.left_at is null
     ), mention as (
       insert into mentions (user_id, room_id, seq)
       select mentioned.id, room.id, room.last_seq from mentioned, room where mentioned.id <> ${senderId}
@@ -197,16 +199,17 @@ export async function editMessage(
     throw forbidden("Only its sender may edit a message.");
   }
   await tx`
-    with room as (
+    with mentioned as (
+      select u.id from users u join memberships m on m.user_id = u.id and m.room_id = ${roomId}
+       where u.handle = any (${arrayLiteral(mentionedHandles(body))}::text[]) and m.left_at is null
+    ), room as (
       update rooms
          set change_count = change_count + 1, version = pg_current_xact_id(),
+             last_mention_seq = case when exists (select from mentioned) then greatest(last_mention_seq, ${seq}) else last_mention_seq end,
              last_message_preview = case when last_message_seq = ${seq} then preview(${body}) else last_message_preview end,
              last_message_edited_at = case when last_message_seq = ${seq} then now() else last_message_edited_at end
        where id = ${roomId}
       returning change_count
-    ), mentioned as (
-      select u.id from users u join memberships m on m.user_id = u.id and m.room_id = ${roomId}
-       where u.handle = any (${arrayLiteral(mentionedHandles(body))}::text[]) and m.left_at is null
     ), no_longer as (
       delete from mentions
        where room_id = ${roomId} and seq = ${seq} and user_id = any (${arrayLiteral(message.mentions)}::bigint[])

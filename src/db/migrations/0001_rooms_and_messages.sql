@@ -61,6 +61,7 @@ create table rooms (
   last_message_edited_at timestamptz(3),
   last_message_preview text,
   last_uncounted_seq bigint not null default 0, -- the newest deleted or system message
+  last_mention_seq bigint not null default 0, -- no message after it mentions anybody
   created_at timestamptz(3) not null default now(),
   deleted_at timestamptz(3), -- the row stays, so that a cursor can tell that the room is gone
   purged_at timestamptz(3), -- its messages are gone as well
