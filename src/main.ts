@@ -1,6 +1,6 @@
 import packageJson from "../package.json" with { type: "json" };
 import { type Config, ConfigError, readConfig } from "./config.ts";
-import { startEmbedded } from "./db/embedded.ts";
+import { type EmbeddedPostgres, startEmbedded } from "./db/embedded.ts";
 import { MigrationError } from "./db/migrate.ts";
 import { createLog } from "./log.ts";
 import { type Server, startServer } from "./server.ts";
@@ -27,9 +27,10 @@ const { promise: told, resolve: tell } = Promise.withResolvers<NodeJS.Signals>()
 process.on("SIGTERM", tell);
 process.on("SIGINT", tell);
 
-const embedded = config.databaseUrl === null ? await startEmbedded(config.dataDir, log) : null;
+let embedded: EmbeddedPostgres | null = null;
 let server: Server;
 try {
+  if (config.databaseUrl === null) embedded = await startEmbedded(config.dataDir, log);
   server = await startServer(config, config.databaseUrl ?? embedded?.connection ?? "", log);
 } catch (error) {
   await embedded?.stop();

@@ -209,7 +209,7 @@ describe("killed", () => {
       60_000,
     );
     expect(await postmaster()).not.toBe(killed);
-    await stream.until(() => stream.rooms.get(room.id)?.lastSeq === 1);
+    await stream.until(() => stream.rooms.get(room.id)?.lastSeq === 1, "the stream shows it", 60_000);
     stream.close();
   });
 

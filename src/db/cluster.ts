@@ -1,73 +1,86 @@
-import { spawn } from "node:child_process";
-import { chown, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
-import { codeOf } from "./errors.ts";
-import type { Binaries, Runner } from "./postgres-binaries.ts";
+import { lstat, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { type Account, type Programs, preparePrograms } from "./programs.ts";
 
-/** The major version of the binaries that package.json pins. */
-const MAJOR = "18";
+const WORDS = 2_000; // characters of what a program said, in an error
+
+export const clusterIn = (home: string): string => join(home, "postgres");
+
+/** Run once, in the new cluster. */
+const FIRST_WORDS = [
+  "create database foyer",
+  // A statement that fails is told to whoever sent it. In the log its message would quote what people wrote.
+  "alter role foyer set log_min_messages = log",
+];
 
 /**
- * Makes the cluster if it is not there. It comes into being under another name and is renamed once it is whole, so
- * that a kill in the middle leaves nothing that looks like one, and of two that start at once one gives way.
- * @throws Error for a cluster of another major version, or with what initdb said
+ * Sees that a cluster is there that the programs can run, and makes one if there is none.
+ * @param lock held by initdb as well, should we be killed meanwhile
+ * @throws Error for the data of another major version, or with what initdb said
  */
-export async function ensureCluster(
-  cluster: string,
-  binaries: Binaries,
-  runner: Runner,
-  user: string,
-): Promise<void> {
-  const version = await readFile(join(cluster, "PG_VERSION"), "utf8").catch((error) => {
-    if (codeOf(error) === "ENOENT") return null;
-    throw error;
-  });
-  if (version !== null) {
-    if (version.trim() === MAJOR) return;
+export async function prepareCluster(home: string, lock: number): Promise<Programs> {
+  const cluster = clusterIn(home);
+  const programs = await preparePrograms(home, cluster);
+  const { account, major } = programs;
+  if (!(await lstat(cluster).catch(() => null))) await createCluster(home, lock, programs);
+
+  const made = (await readIfThere(join(cluster, "PG_VERSION"))).trim();
+  if (made === "") throw new Error(`${cluster} is no Postgres cluster (it has no PG_VERSION). Move it away.`);
+  if (made !== major) {
     throw new Error(
-      `${cluster} is of Postgres ${version.trim()}, and this program brings Postgres ${MAJOR}; upgrade it with pg_upgrade or a dump, or set DATA_DIR to another folder.`,
+      `The data in ${cluster} was made by Postgres ${made}, and this is Postgres ${major}. ` +
+        `Dump it with Postgres ${made} and restore it, or set DATABASE_URL to a Postgres ${made}.`,
     );
   }
-  await removeLeftovers(cluster);
-  const unfinished = `${cluster}.new-${process.pid}`;
-  await mkdir(unfinished, { mode: 0o700 });
-  if (runner.uid !== undefined) await chown(unfinished, runner.uid, runner.gid ?? 0);
+  // As root restores it from a backup, for example.
+  if (account && (await stat(cluster)).uid === 0) await give(cluster, account);
+  return programs;
+}
+
+/** @returns "" if there is no such file */
+export async function readIfThere(file: string): Promise<string> {
+  return await readFile(file, "utf8").catch((error) => {
+    if (error.code === "ENOENT") return "";
+    throw error;
+  });
+}
+
+/** Makes it aside and moves it into place once it is whole. */
+async function createCluster(home: string, lock: number, programs: Programs): Promise<void> {
+  const aside = join(home, "postgres.new");
+  await rm(aside, { recursive: true, force: true });
+  await mkdir(aside, { mode: 0o700 });
+  if (programs.account) await give(aside, programs.account);
+
+  const run = async (program: "initdb" | "postgres", args: string[], input: string): Promise<void> => {
+    const child = programs.spawn(program, args, { stdio: [new Blob([input]), "pipe", "pipe", lock] });
+    const output = [child.stdout, child.stderr].map((stream) =>
+      new Response(stream as ReadableStream).text(),
+    );
+    if ((await child.exited) === 0) return;
+    const words = (await Promise.all(output)).join("").trim().slice(-WORDS);
+    throw new Error(`${program} cannot make a database in ${aside}:\n${words}`);
+  };
   await run(
-    runner.command([
-      ...[binaries.initdb, "-D", unfinished, "-U", user, "-A", "trust", "-E", "UTF8"],
-      // Postgres's own rules of text, the same on every machine, whatever locales that has.
-      ...["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--no-instructions"],
-    ]),
-    binaries.environment,
+    "initdb",
+    [
+      ...["-D", aside, "--username=foyer", "--encoding=UTF8"],
+      // The same order and case everywhere, whatever the system's libraries say.
+      ...["--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"],
+      // The socket's folder is open to Postgres's own user alone, who may do anything to the files anyway. Not "peer":
+      // as root we are another user than Postgres is.
+      ...["--auth-local=trust", "--auth-host=reject"],
+    ],
+    "",
   );
-  await rename(unfinished, cluster).catch(async (error) => {
-    if (!["ENOTEMPTY", "EEXIST"].includes(codeOf(error))) throw error;
-    await rm(unfinished, { recursive: true }); // the other one's is as good
-  });
+  await run("postgres", ["--single", "-j", "-D", aside, "postgres"], FIRST_WORDS.join(";\n\n"));
+
+  await rename(aside, clusterIn(home));
+  const folder = await open(home);
+  await folder.sync(); // or a power cut takes the name back
+  await folder.close();
 }
 
-/** Removes what a process that is no more has left half-made. */
-async function removeLeftovers(cluster: string): Promise<void> {
-  for (const name of await readdir(dirname(cluster))) {
-    const [, pid] = new RegExp(`^${basename(cluster)}\\.new-(\\d+)$`).exec(name) ?? [];
-    if (!pid) continue;
-    try {
-      process.kill(Number(pid), 0);
-      if (Number(pid) !== process.pid) continue; // somebody is at it
-    } catch (error) {
-      if (codeOf(error) !== "ESRCH") continue;
-    }
-    await rm(join(dirname(cluster), name), { recursive: true, force: true });
-  }
-}
-
-async function run([command, ...args]: string[], env: Record<string, string>): Promise<void> {
-  const child = spawn(command as string, args, { env, stdio: ["ignore", "pipe", "pipe"] });
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => (output += text));
-  const status = await new Promise<number | null>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", resolve);
-  });
-  if (status !== 0) throw new Error(`initdb failed:\n  ${output.trim().split("\n").slice(-5).join("\n  ")}`);
+async function give(folder: string, { uid, gid }: Account): Promise<void> {
+  await Bun.$`chown -R -h ${uid}:${gid} ${folder}`.quiet();
 }

@@ -19,7 +19,8 @@ export interface Programs {
 }
 
 interface SpawnOptions {
-  stdio: Bun.Spawn.SpawnOptions<"ignore" | "pipe", "pipe", "pipe">["stdio"];
+  /** The fourth is the lock, which the program holds on. */
+  stdio: [input: "ignore" | Blob, output: "pipe" | number, errors: "pipe" | number, lock: number];
   env?: Record<string, string>;
 }
 
@@ -149,6 +150,8 @@ async function passing(account: Account, closed: string, env: Record<string, str
     "--clear-groups",
     `--inh-caps=-all,+${capability}`,
     `--ambient-caps=-all,+${capability}`,
+    // Or access(2), by which initdb looks for postgres, leaves the capability out of account.
+    "--securebits=+no_setuid_fixup",
     "--",
     // Only from here on: no program may load libraries from the data folder while it is root.
     "env",

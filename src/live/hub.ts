@@ -40,7 +40,7 @@ const INDEX_PEOPLE = 1_000;
 /** Up to so many rooms a batch asks for all that changed, not for what was hinted at: that also moves the cursor. */
 const EXACT_ROOMS = 100;
 /** Milliseconds before a failed query is tried again: doubled up to the most, and a quarter off at random. */
-const RETRY_MS = { first: 100, most: 5_000 };
+const RETRY_MS = { first: 100, most: 2_000 };
 /** Milliseconds for which an ended session is refused even if it was authenticated just before it ended. */
 const REFUSE_MS = 60_000;
 
@@ -129,6 +129,7 @@ export class Hub {
     } else if (kind) {
       this.#revoke(hint);
     }
+    this.#endPause(); // who has something to tell has just reached the database
     this.#wake();
   }
 

@@ -49,15 +49,20 @@ export class EventReader {
   }
 
   /** Waits until a condition holds over what has arrived. */
-  async until(condition: (reader: EventReader) => boolean, what = String(condition)): Promise<this> {
+  async until(
+    condition: (reader: EventReader) => boolean,
+    what = String(condition),
+    ms = 10_000,
+  ): Promise<this> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const check = () => {
       if (condition(this)) resolve();
       else if (this.ended) reject(new Error(`the stream ended before: ${what}`));
     };
     const timer = setTimeout(
-      () => reject(new Error(`not within 10 s: ${what}; got ${JSON.stringify(this.events).slice(-2000)}`)),
-      10_000,
+      () =>
+        reject(new Error(`not within ${ms} ms: ${what}; got ${JSON.stringify(this.events).slice(-2000)}`)),
+      ms,
     );
     this.#waiters.add(check);
     check();
