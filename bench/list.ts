@@ -10,6 +10,7 @@ import { hashSecret, newToken } from "../src/auth/secrets.ts";
 import { readConfig } from "../src/config.ts";
 import { connect } from "../src/db/client.ts";
 import { createLog } from "../src/log.ts";
+import { readCursors } from "../src/rooms/cursor.ts";
 import { listRooms } from "../src/rooms/queries.ts";
 import { startServer } from "../src/server.ts";
 
@@ -22,6 +23,7 @@ if (config.databaseUrl === null) {
   process.exit(2);
 }
 const db = connect(config.databaseUrl, { pool: 2, statementTimeout: 60 });
+const cursors = await readCursors(db.sql);
 const server = await startServer(config, config.databaseUrl, createLog(config.logLevel));
 
 /** Times one call after another. @returns milliseconds: the median, the 99th percentile */
@@ -50,7 +52,9 @@ for (const wanted of [20, 500]) {
   const token = newToken();
   await db.sql`insert into tokens (user_id, name, secret_hash) values (${person.id}, 'bench', ${hashSecret(token)})`;
   const headers = { authorization: `Bearer ${token}` };
-  const query = await time(() => listRooms(db.sql, [{ userId: person.id, roomId: null, since: null }]));
+  const query = await time(() =>
+    listRooms(db.sql, cursors, [{ userId: person.id, roomId: null, since: "" }]),
+  );
   const http = await time(async () => (await fetch(`${server.url}/chat/api/rooms`, { headers })).text());
   await db.sql`delete from tokens where secret_hash = ${hashSecret(token)}`;
   for (const [what, { p50, p99 }] of Object.entries({ query, http })) {

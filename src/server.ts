@@ -13,6 +13,8 @@ import { roomSource } from "./rooms/source.ts";
 
 /** How much of DRAIN_TIMEOUT requests may take to finish; the rest is for closing what they used. */
 const DRAIN_SHARE = 0.8;
+/** How much of it a statement may still take when the connections are closed. */
+const CLOSE_SHARE = 0.1;
 const DRAIN_CHECK_MS = 20;
 
 export interface Server {
@@ -40,7 +42,7 @@ export async function startServer(config: Config, target: Target, log: Log): Pro
     onRenewal: (error) =>
       log.warn({ message: String(error) }, "a database connection broke; opening new ones"),
   });
-  opened.defer(() => db.close());
+  opened.defer(() => db.close(config.drainTimeout * CLOSE_SHARE));
   const cursors = await readCursors(db.sql);
   const callers = new Callers(db.sql);
   const hub = new Hub(
@@ -83,7 +85,7 @@ export async function startServer(config: Config, target: Target, log: Log): Pro
       draining = true;
       const deadline = performance.now() + config.drainTimeout * 1000 * DRAIN_SHARE;
       const stopped = server.stop(); // no new connections
-      await hub.close();
+      hub.close();
       while (server.pendingRequests > 0 && performance.now() < deadline) await Bun.sleep(DRAIN_CHECK_MS);
       const { pendingRequests } = server;
       if (pendingRequests > 0)

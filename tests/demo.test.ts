@@ -7,6 +7,7 @@ import { Progress } from "../src/demo/progress.ts";
 import { session } from "../src/demo/session.ts";
 import { TalkRefused, talk } from "../src/demo/talk.ts";
 import { mentionedHandles } from "../src/messages/mentions.ts";
+import { readCursors } from "../src/rooms/cursor.ts";
 import { listRooms } from "../src/rooms/queries.ts";
 import { freshDatabase, type TestDatabase } from "./support/database.ts";
 import { EventReader } from "./support/events.ts";
@@ -161,7 +162,8 @@ describe("a filled database", () => {
     const people = (await sql`select id from users`).map((row) => row.id as number);
     const { asked } = await listRooms(
       sql,
-      people.map((userId) => ({ userId, roomId: null, since: null })),
+      await readCursors(sql),
+      people.map((userId) => ({ userId, roomId: null, since: "" })),
     );
     const recount = await sql`
       select m.user_id, m.room_id, count(x.seq) as unread

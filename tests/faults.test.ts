@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { connect, type Sql } from "../src/db/client.ts";
+import { isBroken, isUnavailable } from "../src/db/errors.ts";
 import type { Client, Reply } from "./support/client.ts";
 import { freshDatabase, type TestDatabase } from "./support/database.ts";
 import { inOrder } from "./support/events.ts";
@@ -156,3 +158,34 @@ async function eventuallySent(send: () => Promise<Reply<any>>): Promise<number> 
   });
   return seq;
 }
+
+describe("the database has more to do than it does in time", () => {
+  let database: TestDatabase;
+  beforeAll(async () => {
+    database = await freshDatabase();
+  });
+  afterAll(() => database.drop());
+
+  test("statements that wait for each other's connections are not taken for a silence, and break nobody else's", async () => {
+    const renewals: unknown[] = [];
+    const db = connect(database.target, {
+      pool: 2,
+      statementTimeout: 1,
+      onRenewal: (error) => renewals.push(error),
+    });
+    const sleep = (tx: Sql) => tx`select pg_sleep(0.6)`;
+    const outcomes = await Promise.allSettled([
+      ...Array.from({ length: 12 }, () => sleep(db.sql)),
+      ...Array.from({ length: 4 }, () =>
+        db.transaction(async (tx) => [await sleep(tx), await sleep(tx), await sleep(tx)]),
+      ),
+    ]);
+    const failures = outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason] : []));
+    expect(outcomes.length - failures.length).toBeGreaterThan(0);
+    for (const failure of failures)
+      expect([isUnavailable(failure), isBroken(failure)]).toEqual([true, false]);
+    expect(renewals).toEqual([]);
+    await eventually(async () => (await db.sql`select 1 as one`.catch(() => []))[0]?.one === 1);
+    await db.close();
+  });
+});

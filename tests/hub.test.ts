@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { connect, type Database } from "../src/db/client.ts";
-import { roomChanged } from "../src/live/hints.ts";
+import { membershipChanged, roomChanged } from "../src/live/hints.ts";
 import { Hub, type Source } from "../src/live/hub.ts";
 import { Subscriber, type Wire } from "../src/live/subscriber.ts";
 import { sendMessage } from "../src/messages/queries.ts";
@@ -119,7 +119,7 @@ test("there is one live query at a time, and it takes all that is dirty, however
   await eventually(() => readers.every((reader) => reader.lastSeq === sends));
   expect(seen.most).toBe(1);
   expect(seen.lists - before).toBeLessThan(sends); // what came meanwhile went together
-  await hub.close();
+  hub.close();
 });
 
 test("states never go backwards on one stream, and a full wire gets nothing until it drains", async () => {
@@ -153,7 +153,7 @@ test("states never go backwards on one stream, and a full wire gets nothing unti
     const seqs = reader.lists.flatMap(({ rooms }) => rooms.map((room) => room.lastSeq));
     expect(seqs).toEqual(seqs.toSorted((a, b) => a - b));
   }
-  await hub.close();
+  hub.close();
 });
 
 test("a hint that is lost, doubled or of nobody does no harm", async () => {
@@ -178,7 +178,7 @@ test("a hint that is lost, doubled or of nobody does no harm", async () => {
   hub.hear(roomChanged(roomId)); // nothing has changed: a look, and no event
   await eventually(() => seen.lists > lists && seen.now === 0);
   expect(reader.lists.map(({ rooms }) => rooms[0]?.lastSeq)).toEqual([0, 1, 2]);
-  await hub.close();
+  hub.close();
 });
 
 test("a frame that several streams of one person get is encoded once", async () => {
@@ -193,7 +193,7 @@ test("a frame that several streams of one person get is encoded once", async () 
   await eventually(() => readers.every((reader) => reader.lastSeq === 1));
   const [first, ...others] = readers.map((reader) => reader.frames.at(-1));
   for (const other of others) expect(other).toBe(first as Uint8Array);
-  await hub.close();
+  hub.close();
 });
 
 test("a query that fails is tried again, and nothing is lost", async () => {
@@ -216,5 +216,64 @@ test("a query that fails is tried again, and nothing is lost", async () => {
   await eventually(() => !hub.ready); // new streams are refused meanwhile
   await eventually(() => reader.lastSeq === 1);
   expect(hub.ready).toBe(true);
-  await hub.close();
+  hub.close();
+});
+
+test("a message that is sent while its reader's entry into the room is being looked up is not missed", async () => {
+  const { userIds, roomId } = await crowd(2);
+  const [room] =
+    await database.sql`insert into rooms (kind, name, member_count) values ('open', 'entered', 1) returning id`;
+  const entered = room?.id as number;
+  await database.sql`insert into memberships (user_id, room_id) values (${userIds[1] as number}, ${entered})`;
+  const { source } = await watched();
+  let held: Promise<void> | undefined;
+  const hub = newHub({
+    ...source,
+    list: async (asks) => {
+      const answer = await source.list(asks);
+      await held; // the query has seen what it has seen
+      return answer;
+    },
+  });
+  const reader = new Reader();
+  open(hub, userIds[0] as number, reader);
+  await eventually(() => reader.lists.length === 1);
+
+  const { promise, resolve } = Promise.withResolvers<void>();
+  held = promise;
+  await database.sql`insert into memberships (user_id, room_id) values (${userIds[0] as number}, ${entered})`;
+  hub.hear(membershipChanged(userIds[0] as number, entered));
+  await eventually(() => hub.state.queries === 3); // rooms, the first list, this one
+  await sendMessage(db.sql, userIds[1] as number, entered, { body: "x", clientId: null, replyTo: null });
+  hub.hear(roomChanged(entered));
+  held = undefined;
+  resolve();
+  // Well before the next sweep, which would find it anyway.
+  await eventually(
+    () => reader.lists.some(({ rooms }) => rooms.some(({ id, lastSeq }) => id === entered && lastSeq === 1)),
+    "the message is told",
+    3_000,
+  );
+  hub.hear(roomChanged(roomId));
+  hub.close();
+});
+
+test("a hub whose streams have all gone while the database was away is ready for new ones", async () => {
+  const { userIds } = await crowd(1);
+  const { source } = await watched();
+  let away = true;
+  const hub = new Hub(
+    { ...source, list: (asks) => (away ? Promise.reject(new Error("away")) : source.list(asks)) },
+    { pingMs: 15_000, idleMs: 60_000 },
+    () => {},
+  );
+  const gone = open(hub, userIds[0] as number, new Reader());
+  await eventually(() => !hub.ready);
+  hub.leave(gone);
+  await eventually(() => hub.ready);
+  away = false;
+  const reader = new Reader();
+  open(hub, userIds[0] as number, reader);
+  await eventually(() => reader.lists.length === 1);
+  hub.close();
 });

@@ -163,6 +163,21 @@ describe("reading everything", () => {
     expect((await ben.list(`?since=${cursor}`)).rooms).toContainEqual(await ben.room(id));
   });
 
+  test("its cursor misses nothing that went before, with a cursor to go on from or without one", async () => {
+    const id = await withMessages(1);
+    const { cursor: held } = await ben.list();
+    await ben.must("PUT", `/rooms/${id}/read`, { seq: 1 });
+    await ada.must("PATCH", `/rooms/${id}`, { topic: "changed meanwhile" }); // nothing to read there
+    const room = await ben.room(id);
+    const since = await ben.must<RoomList>("PUT", `/rooms/read?since=${held}`);
+    expect(since.rooms).toContainEqual(room);
+    expect(since.reset).toBe(false);
+    const { cursor } = await ben.must<RoomList>("PUT", "/rooms/read");
+    const next = await ben.list(`?since=${cursor}`);
+    expect(next.rooms).toContainEqual(room);
+    expect(next.reset).toBe(false);
+  });
+
   test("many times at once, while others send, ends with all read and no deadlock", async () => {
     const lou = await server.person("lou");
     const rooms = await Promise.all(range(1, 10).map((i) => ada.openRoom(`${i}`, [lou])));

@@ -1,5 +1,5 @@
 import postgres from "postgres";
-import { codeOf, DEADLOCK, isBroken, SilentDatabase } from "./errors.ts";
+import { BusyDatabase, codeOf, DEADLOCK, isBroken, SilentDatabase } from "./errors.ts";
 
 /** The tagged template that is the whole data layer; inside a transaction it is the transaction's own. */
 export type Sql = postgres.ISql<Record<never, never>>;
@@ -90,59 +90,103 @@ export function connect(
     options.onRenewal?.(error);
   }
 
-  const startClock = (reject: (error: unknown) => void): Timer =>
-    setTimeout(() => reject(new SilentDatabase("no answer within the deadline")), deadlineMs);
+  /** When each connection last answered (performance.now()), by what postgres.js calls a statement's state. */
+  const answered = new WeakMap<object, number>();
 
-  /** The clock of a statement runs from its being sent: when it is first awaited. */
-  function timed(statement: Statement, pool: typeof current): Statement {
+  /**
+   * The clock of a statement runs from when it is first awaited. When it runs out, one that still waits in line is taken
+   * out of it, and one whose connection answers others is only too slow; a connection that says nothing is dead.
+   * @param onSilence told before the statement is rejected for that
+   */
+  function timed(statement: Statement, onSilence: (error: SilentDatabase) => void): Statement {
     const { handle, resolve, reject } = statement;
     let clock: Timer | undefined;
+    const runOut = () => {
+      if (statement.state === null) return statement.cancel();
+      const alive = performance.now() - (answered.get(statement.state) ?? 0) < deadlineMs;
+      if (alive) return reject(new BusyDatabase("no answer within the deadline"));
+      const error = new SilentDatabase("the connection says nothing");
+      onSilence(error);
+      reject(error);
+    };
+    const settled = () => {
+      clearTimeout(clock);
+      if (statement.state) answered.set(statement.state, performance.now());
+    };
     statement.handle = () => {
-      clock ??= startClock(statement.reject);
+      clock ??= setTimeout(runOut, deadlineMs);
       return handle.call(statement);
     };
     statement.resolve = (rows) => {
-      clearTimeout(clock);
+      settled();
       resolve(rows);
     };
     statement.reject = (error) => {
-      clearTimeout(clock);
+      settled();
       reject(error);
-      renew(pool, error);
     };
     return statement;
   }
 
-  const sql = new Proxy(current, {
-    // A template is a statement once it is awaited, a fragment if it is put into another one before.
-    apply(_target, _self, args: Parameters<typeof current>) {
-      const pool = current;
-      const query = pool(...args) as unknown as Statement;
-      return typeof query.handle === "function" ? timed(query, pool) : query;
+  /** The template of a pool or a transaction, with a clock on every statement. */
+  function withClocks<T extends Sql>(of: () => T, watch: (owner: T, statement: Statement) => Statement): T {
+    return new Proxy(of(), {
+      // A template is a statement once it is awaited, a fragment if it is put into another one before.
+      apply(_target, _self, args: Parameters<T>) {
+        const owner = of();
+        const query = (owner as Sql)(...(args as unknown as Parameters<Sql>)) as unknown as Statement;
+        return typeof query.handle === "function" ? watch(owner, query) : query;
+      },
+      get(_target, name) {
+        const owner = of();
+        if (name !== "unsafe") return Reflect.get(owner, name);
+        return (...args: Parameters<Sql["unsafe"]>) =>
+          watch(owner, owner.unsafe(...args) as unknown as Statement);
+      },
+    });
+  }
+
+  const sql = withClocks(
+    () => current,
+    (pool, statement) => {
+      const { reject } = statement;
+      statement.reject = (error) => {
+        reject(error);
+        renew(pool, error);
+      };
+      return timed(statement, (error) => renew(pool, error));
     },
-    get(_target, name) {
-      const pool = current;
-      if (name !== "unsafe") return Reflect.get(pool, name);
-      return (...args: Parameters<typeof pool.unsafe>) =>
-        timed(pool.unsafe(...args) as unknown as Statement, pool);
-    },
-  });
+  );
 
   return {
     sql,
     async transaction(work) {
       for (let attempt = 1; ; attempt++) {
         const pool = current;
+        // After a silence no rollback comes back either: nobody waits for it.
         const { promise: silence, reject } = Promise.withResolvers<never>();
-        const clock = startClock(reject);
+        let refused = false;
+        const waiting = setTimeout(() => {
+          refused = true; // and does not begin later
+          reject(new BusyDatabase("no connection within the deadline"));
+        }, deadlineMs);
         try {
-          const done = pool.begin((tx) => work(tx));
+          const done = pool.begin((tx) => {
+            clearTimeout(waiting);
+            if (refused) throw new BusyDatabase("nobody waits for it any more");
+            return work(
+              withClocks<Sql>(
+                () => tx,
+                (_tx, statement) => timed(statement, reject),
+              ),
+            );
+          });
           return (await Promise.race([done, silence])) as Awaited<ReturnType<typeof work>>;
         } catch (error) {
           renew(pool, error);
           if (attempt === DEADLOCK_TRIES || codeOf(error) !== DEADLOCK) throw error;
         } finally {
-          clearTimeout(clock);
+          clearTimeout(waiting);
         }
       }
     },
@@ -154,6 +198,9 @@ export function connect(
 
 /** What a statement of postgres.js is underneath (its src/query.js). */
 interface Statement {
+  /** The connection that it was sent on; null: it waits for one. */
+  readonly state: object | null;
+  cancel(): void;
   handle(): Promise<void>;
   resolve(rows: unknown): void;
   reject(error: unknown): void;

@@ -1,4 +1,9 @@
-/** The database said nothing at all within the deadline. */
+/** The database lives, and has more to do than it does within the deadline. */
+export class BusyDatabase extends Error {
+  override name = "BusyDatabase";
+}
+
+/** A connection said nothing at all within the deadline. */
 export class SilentDatabase extends Error {
   override name = "SilentDatabase";
 }
@@ -23,7 +28,10 @@ const UNREACHABLE =
 
 /** Whether an error says that the database is away, going, overloaded or too slow: worth another try later. */
 export const isUnavailable = (error: unknown): boolean =>
-  error instanceof SilentDatabase || UNAVAILABLE.test(codeOf(error)) || UNREACHABLE.test(codeOf(error));
+  error instanceof SilentDatabase ||
+  error instanceof BusyDatabase ||
+  UNAVAILABLE.test(codeOf(error)) ||
+  UNREACHABLE.test(codeOf(error));
 
 // The connection is gone, by the database's word (57P01 to 57P03: it stops, it crashed, it starts) or without one.
 const BROKEN = /^(57P0[123]|CONNECT_TIMEOUT|CONNECTION_.*|ECONNRESET|EPIPE|ETIMEDOUT)$/;

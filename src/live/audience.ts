@@ -72,11 +72,13 @@ export class Audience {
     return [...this.#byCredential.keys()];
   }
 
-  /** From now on a change of the room concerns the person. */
-  enter(person: Person, roomId: number): void {
-    if (!this.holds(person)) return; // an answer that was under way must bring nobody back
+  /** From now on a change of the room concerns the person. @returns whether it did not before */
+  enter(person: Person, roomId: number): boolean {
+    // An answer that was under way must not bring back who has gone.
+    if (!this.holds(person) || person.rooms?.has(roomId)) return false;
     person.rooms?.add(roomId);
     addTo(this.#byRoom, roomId, person);
+    return true;
   }
 
   /** From now on it does not. */

@@ -61,6 +61,7 @@ export class Hub {
   readonly #audience = new Audience();
   readonly #refused = new Map<string, number>(); // credential -> when (ms) it ended
   readonly #dirty = new Set<Person>();
+  readonly #unswept = new Set<Person>(); // whom the sweep under way has still to look at
   #joining: Subscriber[] = [];
   readonly #delivery: Delivery;
   readonly #sweeping: Timer;
@@ -114,7 +115,10 @@ export class Hub {
   #forget(stream: Subscriber): void {
     this.#delivery.forget(stream);
     const gone = this.#audience.remove(stream);
-    if (gone) this.#dirty.delete(gone);
+    if (gone) {
+      this.#dirty.delete(gone);
+      this.#unswept.delete(gone);
+    }
   }
 
   /** Marks what a hint tells of, or ends what has lost its right. */
@@ -136,7 +140,10 @@ export class Hub {
   /** Looks for everything that changed unheard: now and then, and whenever hints may have been lost. */
   sweep(): void {
     this.#sweepBegan ||= performance.now();
-    for (const person of this.#audience.people()) this.#markAll(person);
+    for (const person of this.#audience.people()) {
+      this.#markAll(person);
+      this.#unswept.add(person);
+    }
     this.#checkRights();
   }
 
@@ -162,8 +169,8 @@ export class Hub {
     this.#wake();
   }
 
-  /** Says bye to every stream and takes no more. @returns once the query under way has ended */
-  async close(): Promise<void> {
+  /** Says bye to every stream, takes no more and asks no more; the answer to a query under way goes to nobody. */
+  close(): void {
     this.#closed = true;
     clearInterval(this.#sweeping);
     this.#delivery.close();
@@ -171,7 +178,6 @@ export class Hub {
     for (const person of this.#audience.people()) {
       for (const stream of [...person.streams]) this.#end(stream, "shutdown");
     }
-    await this.#running;
   }
 
   #revoke(credential: string): void {
@@ -209,6 +215,7 @@ export class Hub {
         await this.#index();
         batch = this.#take();
         if (batch) await this.#answer(batch);
+        if (this.#unswept.size === 0) this.#sweepEnded();
         this.#failures = 0;
       } catch (error) {
         if (batch) this.#putBack(batch);
@@ -220,6 +227,7 @@ export class Hub {
     }
     // In the same breath as the last look at the sets, or a mark in between would wake nobody.
     this.#running = undefined;
+    this.#failures = 0; // nothing is left to ask, so nothing fails
     this.#sweepEnded();
   }
 
@@ -253,32 +261,35 @@ export class Hub {
 
   /** Takes as much of what waits as one query may carry; newcomers first. */
   #take(): Batch | undefined {
-    let room = BATCH_ROOMS;
+    // Smaller after each failure, down to one person: what is too much for the database heals, and what always
+    // fails holds up nobody else for long.
+    let left = BATCH_ROOMS / 2 ** this.#failures;
     const joining: Subscriber[] = [];
-    while (room > 0) {
+    while (left > 0) {
       const stream = this.#joining[0];
       const person = stream && this.#audience.find(stream.userId);
       if (!stream || (person && person.rooms === null)) break; // came while the index was read: next time
       this.#joining.shift();
       if (!person?.streams.has(stream)) continue; // gone already
       joining.push(stream);
-      room -= person.weight;
+      left -= person.weight;
     }
 
     let exact = EXACT_ROOMS;
     for (const person of this.#dirty) exact -= person.weight;
 
+    const newcomers = new Set(joining.map((stream) => stream.userId));
     const people: Batch["people"] = [];
     for (const person of this.#dirty) {
-      if (room <= 0) break;
+      if (left <= 0) break;
       if (person.verified === "") {
         // Only newcomers yet: their list will have it all, unless it is being read right now; the marks stay until then.
-        if (joining.some((stream) => stream.userId === person.userId)) this.#unmark(person);
+        if (newcomers.has(person.userId)) this.#unmark(person);
         continue;
       }
       const everything = person.recheck || exact >= 0;
       people.push({ person, rooms: everything ? null : [...person.dirty] });
-      room -= everything ? person.weight : person.dirty.size;
+      left -= everything ? person.weight : person.dirty.size;
       this.#unmark(person);
     }
     return joining.length + people.length > 0 ? { joining, people } : undefined;
@@ -288,13 +299,17 @@ export class Hub {
     person.dirty.clear();
     person.recheck = false;
     this.#dirty.delete(person);
+    this.#unswept.delete(person);
   }
 
   #putBack(batch: Batch): void {
     this.#joining = [...batch.joining, ...this.#joining];
     for (const { person, rooms } of batch.people) {
       if (!this.#audience.holds(person)) continue;
-      if (rooms === null) this.#markAll(person);
+      if (rooms === null) {
+        this.#markAll(person);
+        if (this.#sweepBegan) this.#unswept.add(person);
+      }
       for (const roomId of rooms ?? []) this.#mark(person, roomId);
     }
   }
@@ -327,6 +342,7 @@ export class Hub {
       for (const stream of streams) {
         const person = this.#audience.find(stream.userId);
         if (!person?.streams.has(stream)) continue;
+        for (const { roomId, json } of changes) if (json !== null) this.#enter(person, roomId);
         stream.start(changes, reset);
         stream.moveCursor(cursor);
         person.verified ||= cursor;
@@ -334,8 +350,11 @@ export class Hub {
       }
     }
     for (const { person, rooms } of batch.people) {
-      const changes = (rooms ?? [null]).flatMap(() => answers.next().value?.changes ?? []);
-      this.#tell(person, changes);
+      const parts = (rooms ?? [null]).flatMap(() => answers.next().value ?? []);
+      const changes = parts.flatMap((part) => part.changes);
+      // A database that has recovered from a crash knows nothing of what was told before: all of it, anew.
+      if (rooms === null && parts[0]?.reset) this.#restart(person, changes);
+      else this.#tell(person, changes);
       if (rooms === null) {
         person.verified = cursor;
         person.told = new Map(changes.map(({ roomId, version }) => [roomId, version]));
@@ -346,10 +365,22 @@ export class Hub {
     for (const person of touched) this.#delivery.flush(person);
   }
 
+  #restart(person: Person, changes: Change[]): void {
+    const now = new Set(changes.map(({ roomId }) => roomId));
+    for (const roomId of [...(person.rooms ?? [])]) if (!now.has(roomId)) this.#audience.exit(person, roomId);
+    for (const roomId of now) this.#enter(person, roomId);
+    for (const stream of person.streams) if (stream.started) stream.start(changes, true);
+  }
+
+  /** What was hinted at while nobody knew that the room concerns them is looked at once more. */
+  #enter(person: Person, roomId: number): void {
+    if (this.#audience.enter(person, roomId)) this.#mark(person, roomId);
+  }
+
   /** Puts what was not told yet on each of the person's streams. */
   #tell(person: Person, changes: Change[]): void {
     for (const change of changes) {
-      if (change.json !== null) this.#audience.enter(person, change.roomId);
+      if (change.json !== null) this.#enter(person, change.roomId);
       else this.#audience.exit(person, change.roomId);
       if (person.told.get(change.roomId) === change.version) continue;
       person.told.set(change.roomId, change.version);

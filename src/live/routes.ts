@@ -41,9 +41,7 @@ export const streamRoutes = ({
     },
     {
       query: t.Object({
-        cursor: t.Optional(
-          t.String({ maxLength: 200, description: "For a first connect after a GET; Last-Event-ID wins" }),
-        ),
+        cursor: t.Optional(t.String({ description: "For a first connect after a GET; Last-Event-ID wins" })),
       }),
       detail: { summary: "The room list, live: Server-Sent Events `rooms`, `ping`, `bye`" },
     },

@@ -35,12 +35,12 @@ export function openWire(request: Request, server: Connections | null): { wire: 
     close() {
       if (!open) return;
       open = false;
-      stream.close();
+      if (controller.desiredSize !== null) stream.close(); // null: Bun has given it up already
     },
     drop() {
       if (!open) return;
       open = false;
-      stream.close();
+      if (controller.desiredSize !== null) stream.close();
       // Nothing that is done to the stream closes a connection whose client does not read; its idle timeout does.
       server?.timeout(request, 1);
     },

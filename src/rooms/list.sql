@@ -16,7 +16,8 @@
 -- index page that holds many keys is. "offset 0" keeps a look-up what it is written as, whatever the
 -- planner believes about the sizes of the tables and arrays.
 with snapshot as materialized (
-  select pg_snapshot_xmin(s) as xmin, pg_snapshot_xmax(s) as xmax from pg_current_snapshot() s
+  select pg_snapshot_xmin(s) as xmin, pg_snapshot_xmax(s) as xmax, w.stats_reset
+    from pg_current_snapshot() s, pg_stat_wal w
 ),
 asked as (
   select a.ask, a.user_id, a.room_id, case when a.since <= s.xmax then a.since end as since
@@ -96,7 +97,7 @@ told as ( -- full, as above: a room without a last message has no sender, and st
          ) u on u.id = w.last_message_sender_id
   offset 0
 )
-select s.xmin::text as cursor, s.xmax::text as horizon,
+select s.xmin::text as xmin, s.xmax::text as xmax, coalesce(s.stats_reset::text, '') as epoch,
        t.ask, t.user_id, t.room_id, t.gone, t.version, t.kind, t.name, t.topic, t.role, t.involvement,
        t.last_seq, t.last_read_seq, t.unread_count, t.mention_count, t.marked_unread, t.member_count, t.peers,
        t.active_at, t.last_message_seq, t.last_message_at, t.last_message_edited_at, t.last_message_preview,

@@ -7,26 +7,26 @@ const BATCH = 5_000;
 const LOOK_MS = 10_000;
 
 /** Looks for removed rooms from time to time and removes their messages. */
-export function purgeRemovedRooms(sql: Sql, log: Log): { stop(): Promise<void> } {
+export function purgeRemovedRooms(sql: Sql, log: Log): { stop(): void } {
   let stopped = false;
-  let purging = Promise.resolve();
+  let purging = false;
   const purge = async () => {
+    if (purging) return;
+    purging = true;
     try {
       for (let some = await purgeSome(sql); some && !stopped; some = await purgeSome(sql)) {
         if (some.done) log.info({ room: some.roomId }, "removed room purged");
       }
     } catch (error) {
-      log.warn({ message: String(error) }, "purge of removed rooms failed; trying again");
+      if (!stopped) log.warn({ message: String(error) }, "purge of removed rooms failed; trying again");
     }
+    purging = false;
   };
-  const timer = setInterval(() => {
-    purging = purging.then(purge);
-  }, LOOK_MS);
+  const timer = setInterval(purge, LOOK_MS);
   return {
     stop() {
       stopped = true;
       clearInterval(timer);
-      return purging;
     },
   };
 }

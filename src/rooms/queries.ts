@@ -3,6 +3,7 @@ import { arrayLiteral, type Sql } from "../db/client.ts";
 import { isDuplicate } from "../db/errors.ts";
 import { roomTold, tell } from "../messages/system.ts";
 import { forbidden, notFound } from "../problem.ts";
+import type { Cursors } from "./cursor.ts";
 import LIST from "./list.sql" with { type: "text" };
 
 export type Role = "owner" | "moderator" | "member";
@@ -34,11 +35,11 @@ export interface Room {
   peers: User[] | null;
 }
 
-/** One entry of what list.sql is asked: whose rooms, which (null: all), changed since which xmin (null: any). */
+/** One entry of what is asked of the list: whose rooms, which (null: all), changed since which cursor ("": any). */
 export interface ListAsk {
   userId: number;
   roomId: number | null;
-  since: string | null;
+  since: string;
 }
 
 /** Which part of a list is wanted. */
@@ -59,8 +60,9 @@ export interface ListEntry {
 
 /** A row of list.sql, or of nothing but the cursor where `ask` is null. */
 interface ListRow {
-  cursor: string;
-  horizon: string;
+  xmin: string;
+  xmax: string;
+  epoch: string;
   ask: number | null;
   room_id: number;
   gone: boolean;
@@ -88,27 +90,36 @@ interface ListRow {
 }
 
 /**
- * The room list, for one person or for a batch: one statement.
- * @returns `xmin`: everything that committed before it is in the answer; per ask its rooms, newest activity first,
- *   and whether `since` could not be honoured (null, or of a future that this database has not seen)
+ * The room list, for one person or for a batch: one statement, and once more after a crash of the database, whose
+ * cursors of before mean nothing any more.
+ * @returns `cursor`: everything that committed before it is in the answer; per ask its rooms, newest activity first, and
+ *   whether `since` could not be honoured
  */
-export async function listRooms(sql: Sql, asks: ListAsk[], window: ListWindow = {}) {
+export async function listRooms(
+  sql: Sql,
+  cursors: Cursors,
+  asks: ListAsk[],
+  window: ListWindow = {},
+): Promise<{ cursor: string; asked: { reset: boolean; entries: ListEntry[] }[] }> {
+  const known = cursors.epoch;
+  const sinces = asks.map(({ since }) => cursors.decode(since));
   const rows = await sql.unsafe<ListRow[]>(
     LIST,
     [
       arrayLiteral(asks.map((ask) => ask.userId)),
       arrayLiteral(asks.map((ask) => ask.roomId)),
-      arrayLiteral(asks.map((ask) => ask.since)),
+      arrayLiteral(sinces),
       window.unread ?? false,
       window.after ?? null,
       window.limit ?? null,
     ],
     { prepare: true },
   );
-  const [first] = rows as unknown as [ListRow];
-  const horizon = BigInt(first.horizon);
-  const asked = asks.map(({ since }) => ({
-    reset: since === null || BigInt(since) > horizon,
+  const [{ epoch, xmin, xmax }] = rows as unknown as [ListRow];
+  cursors.enter(epoch);
+  if (epoch !== known && sinces.some((since) => since !== null)) return listRooms(sql, cursors, asks, window);
+  const asked = sinces.map((since) => ({
+    reset: since === null || BigInt(since) > BigInt(xmax),
     entries: [] as ListEntry[],
   }));
   for (const row of rows) {
@@ -120,7 +131,7 @@ export async function listRooms(sql: Sql, asks: ListAsk[], window: ListWindow = 
       room: row.gone ? null : roomOf(row),
     });
   }
-  return { xmin: first.cursor, asked };
+  return { cursor: cursors.encode(xmin), asked };
 }
 
 const roomOf = (row: ListRow): Room => ({
@@ -154,8 +165,8 @@ const roomOf = (row: ListRow): Room => ({
  * One room of a member.
  * @throws Problem 404 `room-not-found`
  */
-export async function findRoom(sql: Sql, userId: number, roomId: number): Promise<Room> {
-  const { asked } = await listRooms(sql, [{ userId, roomId, since: null }]);
+export async function findRoom(sql: Sql, cursors: Cursors, userId: number, roomId: number): Promise<Room> {
+  const { asked } = await listRooms(sql, cursors, [{ userId, roomId, since: "" }]);
   const room = asked[0]?.entries[0]?.room;
   if (!room) throw notFound("room");
   return room;

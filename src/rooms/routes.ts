@@ -2,7 +2,7 @@ import { Elysia, t } from "elysia";
 import { type Callers, guard, type Spent } from "../auth/guard.ts";
 import type { Config } from "../config.ts";
 import type { Database } from "../db/client.ts";
-import { type Announce, membershipChanged, roomChanged, userChanged } from "../live/hints.ts";
+import { type Announce, membershipChanged, roomChanged } from "../live/hints.ts";
 import { invalid } from "../problem.ts";
 import { integer, MAX_ID, nullable, pathId, text, words } from "../schema.ts";
 import type { Cursors } from "./cursor.ts";
@@ -52,9 +52,10 @@ export function roomRoutes({
           throw invalid("/since", "goes alone: what changed is always told whole");
         }
         const started = performance.now();
-        const { xmin, asked } = await queries.listRooms(
+        const { cursor, asked } = await queries.listRooms(
           sql,
-          [{ userId: caller.id, roomId: null, since: since === undefined ? null : cursors.decode(since) }],
+          cursors,
+          [{ userId: caller.id, roomId: null, since: since ?? "" }],
           { limit, after, unread },
         );
         spent.statements++;
@@ -62,7 +63,7 @@ export function roomRoutes({
         set.headers["server-timing"] = serverTiming(spent);
         const { entries = [], reset = true } = asked[0] ?? {};
         return {
-          cursor: cursors.encode(xmin),
+          cursor,
           rooms: entries.flatMap(({ room }) => room ?? []),
           left: reset ? [] : entries.flatMap(({ room, roomId }) => (room ? [] : roomId)),
           reset,
@@ -70,7 +71,7 @@ export function roomRoutes({
       },
       {
         query: t.Object({
-          since: t.Optional(t.String({ maxLength: 200, description: "A cursor: only what changed since" })),
+          since: t.Optional(t.String({ description: "A cursor: only what changed since" })),
           limit: t.Optional(t.Integer({ minimum: 1, maximum: 10_000 })),
           after: t.Optional(
             t.Integer({ minimum: 1, maximum: MAX_ID, description: "A room's id: only what follows it" }),
@@ -98,7 +99,7 @@ export function roomRoutes({
         });
         if (room.isNew) announce(...room.memberIds.map((userId) => membershipChanged(userId, room.id)));
         set.status = room.isNew ? 201 : 200;
-        return queries.findRoom(sql, caller.id, room.id);
+        return queries.findRoom(sql, cursors, caller.id, room.id);
       },
       {
         body: t.Object({
@@ -133,27 +134,40 @@ export function roomRoutes({
     )
     .put(
       "/read",
-      async ({ caller }) => {
-        const changed = await markAllRead(sql, caller.id);
-        announce(userChanged(caller.id));
-        const { xmin, asked } = await queries.listRooms(
-          sql,
-          changed.map((roomId) => ({ userId: caller.id, roomId, since: null })),
-        );
+      async ({ caller, query: { since } }) => {
+        const read = await markAllRead(sql, caller.id);
+        announce(...read.map((roomId) => membershipChanged(caller.id, roomId)));
+        const asks =
+          since === undefined
+            ? read.map((roomId) => ({ userId: caller.id, roomId, since: "" }))
+            : [{ userId: caller.id, roomId: null, since }];
+        const { cursor, asked } = await queries.listRooms(sql, cursors, asks);
         const entries = asked.flatMap(({ entries }) => entries);
         entries.sort((a, b) => b.activeAt.getTime() - a.activeAt.getTime() || b.roomId - a.roomId);
         return {
-          cursor: cursors.encode(xmin),
+          // Without a cursor to go on from, only these rooms were looked at: what else has changed is not behind us.
+          cursor: since === undefined ? cursors.beginning() : cursor,
           rooms: entries.flatMap(({ room }) => room ?? []),
           left: entries.flatMap(({ room, roomId }) => (room ? [] : roomId)),
-          reset: false,
+          reset: since !== undefined && asked[0]?.reset === true,
         };
       },
-      { detail: { summary: "Read everything" } },
+      {
+        query: t.Object({
+          since: t.Optional(
+            t.String({ description: "A cursor: the answer is all that changed since, these rooms included" }),
+          ),
+        }),
+        detail: { summary: "Read everything" },
+      },
     )
-    .get("/:id", ({ caller, params }) => queries.findRoom(sql, caller.id, pathId(params.id, "room")), {
-      detail: { summary: "One room" },
-    })
+    .get(
+      "/:id",
+      ({ caller, params }) => queries.findRoom(sql, cursors, caller.id, pathId(params.id, "room")),
+      {
+        detail: { summary: "One room" },
+      },
+    )
     .patch(
       "/:id",
       async ({ caller, params, body }) => {
@@ -161,7 +175,7 @@ export function roomRoutes({
         const change = { ...body, ...(body.name === undefined ? {} : { name: body.name.trim() }) };
         await db.transaction((tx) => queries.changeRoom(tx, caller, roomId, change));
         announce(roomChanged(roomId));
-        return queries.findRoom(sql, caller.id, roomId);
+        return queries.findRoom(sql, cursors, caller.id, roomId);
       },
       {
         body: t.Object({
@@ -188,7 +202,7 @@ export function roomRoutes({
         const roomId = pathId(params.id, "room");
         await markRead(sql, caller.id, roomId, body.seq);
         announce(membershipChanged(caller.id, roomId));
-        return queries.findRoom(sql, caller.id, roomId);
+        return queries.findRoom(sql, cursors, caller.id, roomId);
       },
       { body: seq, detail: { summary: "Read a room up to a message; only ever forward" } },
     )
@@ -201,7 +215,7 @@ export function roomRoutes({
         const roomId = pathId(params.id, "room");
         await db.transaction((tx) => markUnread(tx, caller.id, roomId, body.seq));
         announce(membershipChanged(caller.id, roomId));
-        return queries.findRoom(sql, caller.id, roomId);
+        return queries.findRoom(sql, cursors, caller.id, roomId);
       },
       {
         body: t.Object({ seq: integer({ minimum: 1 }) }),

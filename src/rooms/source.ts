@@ -9,12 +9,9 @@ export const roomSource = (sql: Sql, cursors: Cursors): Source => ({
   rooms: (userIds) => roomsOf(sql, userIds),
   lapsed: (credentials) => lapsed(sql, credentials),
   async list(asks) {
-    const { xmin, asked } = await listRooms(
-      sql,
-      asks.map(({ since, ...ask }) => ({ ...ask, since: cursors.decode(since) })),
-    );
+    const { cursor, asked } = await listRooms(sql, cursors, asks);
     return {
-      cursor: cursors.encode(xmin),
+      cursor,
       asked: asked.map(({ entries, reset }) => ({
         reset,
         changes: entries.map(({ roomId, version, activeAt, room }) => ({

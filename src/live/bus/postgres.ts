@@ -57,7 +57,7 @@ export async function connectBus(
       await sql`
         select pg_notify(${CHANNEL}, payload) from unnest(${arrayLiteral(payloads(self, hints))}::text[]) as payload`;
     } catch (error) {
-      onTrouble(error);
+      if (!closed) onTrouble(error);
     }
   }
 
@@ -89,9 +89,9 @@ export async function connectBus(
       closed = true;
       clearInterval(beat);
       clearTimeout(timer);
-      if (timer) sending = sending.then(flush);
-      await sending;
       await listener?.client.end({ timeout: 0 });
+      // The last hints, if the database takes them; whoever misses them finds out by themselves.
+      if (timer) sending = sending.then(flush);
     },
   };
 }
