@@ -507,7 +507,9 @@ test("a query parameter of the wrong form or out of range is refused by its name
           ]
         : boolean
           ? ["", "maybe", "1", "TRUE", "null"]
-          : ["x".repeat(schema.maxLength + 1), ...(schema[Kind] === "Text" ? ["\0", "a\0b"] : [])];
+          : schema.maxLength === undefined
+            ? [] // a cursor: whatever it is, it is never an error
+            : ["x".repeat(schema.maxLength + 1), ...(schema[Kind] === "Text" ? ["\0", "a\0b"] : [])];
       for (const value of values) {
         const problem = await refused(
           await send("GET", `${fill(path)}?${name}=${encodeURIComponent(value)}`),

@@ -218,7 +218,6 @@ describe("windows and filters", () => {
     `after=${2 ** 53}`,
     "unread=maybe",
     "since=a&limit=1",
-    `since=${"x".repeat(201)}`,
   ])("%s is refused: 422", async (query) => {
     expect(await answer(kim.call("GET", `/rooms?${query}`))).toBe("422 invalid");
   });
@@ -265,6 +264,7 @@ describe("since a cursor", () => {
   const cursors: [string, (mine: string) => string | Promise<string>][] = [
     ["empty", () => ""],
     ["garbage", () => "garbage'; drop table rooms; --"],
+    ["of great length", () => "x".repeat(5_000)],
     ["with NUL", () => "\0"],
     ["without its number", (mine) => mine.replace(/\d+$/, "")],
     ["with a number below none", (mine) => mine.replace(/\d+$/, "-1")],
