@@ -28,12 +28,10 @@ const TITLES: Record<number, string> = {
   401: "Unauthorized",
   403: "Forbidden",
   404: "Not Found",
-  405: "Method Not Allowed",
   409: "Conflict",
   413: "Content Too Large",
   415: "Unsupported Media Type",
   422: "Unprocessable Content",
-  429: "Too Many Requests",
   500: "Internal Server Error",
   503: "Service Unavailable",
 };

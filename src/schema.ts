@@ -31,6 +31,14 @@ FormatRegistry.Set("integer", (value) => /^-?\d+$/.test(value));
 export const integer = (options: { minimum: number; maximum?: number; description?: string }) =>
   Type.Integer({ maximum: MAX_ID, ...options });
 
+/** What people call themselves. */
+export const personName = text({
+  minLength: 1,
+  maxLength: 80,
+  pattern: "\\S",
+  description: "takes 1 to 80 characters, not only spaces",
+});
+
 /** Either, or null. */
 export const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { dismiss, gather } from "../src/demo/cast.ts";
 import { openConnection } from "../src/demo/database.ts";
-import { FillRefused, fill, type Size } from "../src/demo/fill.ts";
+import { FillRefused, fill } from "../src/demo/fill.ts";
+import type { Size } from "../src/demo/fills.ts";
 import { OptionError, readOptions } from "../src/demo/options.ts";
 import { Progress } from "../src/demo/progress.ts";
 import { session } from "../src/demo/session.ts";

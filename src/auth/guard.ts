@@ -1,7 +1,7 @@
 import { Elysia } from "elysia";
 import type { Config } from "../config.ts";
-import type { Sql } from "../db/client.ts";
-import { type Hint, userChanged } from "../live/hints.ts";
+import type { Database, Sql } from "../db/client.ts";
+import { type Announce, type Hint, userChanged } from "../live/hints.ts";
 import { unauthenticated } from "../problem.ts";
 import { bearerOf, publicOrigin } from "./origin.ts";
 import { type Caller, findBySession, findByToken } from "./queries.ts";
@@ -88,6 +88,14 @@ export function sessionCookie(request: Request, config: Config, secret: string):
     secure: https,
     maxAge: secret === "" ? 0 : COOKIE_MAX_AGE,
   }).serialize();
+}
+
+/** What the routes of a feature are made of. */
+export interface Dependencies {
+  db: Database;
+  callers: Callers;
+  config: Config;
+  announce: Announce;
 }
 
 /** The plugin behind which everything authenticated lives: it yields `caller`, or answers 401. */

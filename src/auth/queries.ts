@@ -1,4 +1,4 @@
-import type { Sql } from "../db/client.ts";
+import { arrayLiteral, type Sql } from "../db/client.ts";
 import { isDuplicate } from "../db/errors.ts";
 import { Problem } from "../problem.ts";
 
@@ -125,8 +125,10 @@ export async function changePassword(
 
 /** Which of these credentials (`s12`, `t7`) have ended, or belong to nothing. */
 export async function lapsed(sql: Sql, credentials: string[]): Promise<string[]> {
-  const ids = (kind: string) =>
-    `{${credentials.flatMap((c) => (c.startsWith(kind) ? [c.slice(1)] : [])).join(",")}}`;
+  const ids = (kind: "s" | "t") =>
+    arrayLiteral(
+      credentials.flatMap((credential) => (credential[0] === kind ? [Number(credential.slice(1))] : [])),
+    );
   const rows = await sql<{ credential: string }[]>`
     select 's' || a.id as credential from unnest(${ids("s")}::bigint[]) as a (id)
       left join sessions s on s.id = a.id and s.expires_at > now() where s.id is null

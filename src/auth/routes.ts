@@ -1,10 +1,8 @@
 import { Elysia, t } from "elysia";
-import type { Config } from "../config.ts";
-import type { Database } from "../db/client.ts";
-import { type Announce, credentialEnded } from "../live/hints.ts";
+import { credentialEnded } from "../live/hints.ts";
 import { Problem } from "../problem.ts";
-import { pathId, text } from "../schema.ts";
-import { type Callers, guard, sessionCookie } from "./guard.ts";
+import { pathId, personName, text } from "../schema.ts";
+import { type Dependencies, guard, sessionCookie } from "./guard.ts";
 import { hashPassword, verifyPassword } from "./passwords.ts";
 import * as queries from "./queries.ts";
 import { hashSecret, newSessionSecret, newToken } from "./secrets.ts";
@@ -18,29 +16,13 @@ const handle = text({
 const password = text({ minLength: 8, maxLength: 256, description: "takes 8 to 256 characters" });
 /** A password that is only compared may be of any length that fits a body. */
 const anyPassword = text({ minLength: 0, maxLength: 1024 });
-export const personName = text({
-  minLength: 1,
-  maxLength: 80,
-  pattern: "\\S",
-  description: "takes 1 to 80 characters, not only spaces",
-});
 
 /** The same words whether or not there is such a handle. */
 const wrongCredentials = () => new Problem(401, "bad-credentials", "The handle or the password is wrong.");
 const wrongPassword = () => new Problem(401, "bad-credentials", "The current password is wrong.");
 
 /** Sign-up, sign-in, sign-out, password and bearer tokens. */
-export function authRoutes({
-  db,
-  callers,
-  config,
-  announce,
-}: {
-  db: Database;
-  callers: Callers;
-  config: Config;
-  announce: Announce;
-}) {
+export function authRoutes({ db, callers, config, announce }: Dependencies) {
   const { sql } = db;
 
   /**

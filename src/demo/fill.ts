@@ -1,7 +1,7 @@
 import { arrayLiteral } from "../db/client.ts";
 import BODIES from "./bodies.sql" with { type: "text" };
 import type { Connection } from "./database.ts";
-import { type Fill, lockFills, ownFills, removeUnfinished, reserve } from "./fills.ts";
+import { type Fill, lockFills, ownFills, removeUnfinished, reserve, type Size } from "./fills.ts";
 import MESSAGES from "./messages.sql" with { type: "text" };
 import PLAN from "./plan.sql" with { type: "text" };
 import { Progress, type Screen } from "./progress.ts";
@@ -12,13 +12,6 @@ import { LINES, NAMES, OPENERS, ROOM_NAMES, TAILS, THINGS, TOPICS } from "./word
 const BATCH = 100_000;
 /** Different texts that messages draw from, at most. */
 const MOST_BODIES = 40_000;
-
-export interface Size {
-  users: number;
-  rooms: number;
-  messages: number;
-  seed: number;
-}
 
 /** The database is not one to fill; the message is for whoever asked. */
 export class FillRefused extends Error {

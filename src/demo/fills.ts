@@ -1,6 +1,12 @@
 import type { Sql } from "../db/client.ts";
 import type { Connection } from "./database.ts";
-import type { Size } from "./fill.ts";
+
+export interface Size {
+  users: number;
+  rooms: number;
+  messages: number;
+  seed: number;
+}
 
 /** Any number that the other programs do not take: "demo" in ASCII. */
 const LOCK = 0x64656d6f;

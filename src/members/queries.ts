@@ -11,14 +11,18 @@ export interface Member {
   joinedAt: Date;
 }
 
+/** A member's columns, from tables `m` and `u`. */
+const columns = (sql: Sql) => sql`
+  json_build_object('id', u.id, 'handle', u.handle, 'name', u.name) as user,
+  m.role, m.last_read_seq as "lastReadSeq", m.joined_at as "joinedAt"`;
+
 /**
  * Everybody in a room, in the order in which they joined.
  * @throws Problem 404 `room-not-found` unless the caller is one of them
  */
 export async function listMembers(sql: Sql, callerId: number, roomId: number): Promise<Member[]> {
   const rows = await sql<Member[]>`
-    select json_build_object('id', u.id, 'handle', u.handle, 'name', u.name) as user,
-           m.role, m.last_read_seq as "lastReadSeq", m.joined_at as "joinedAt"
+    select ${columns(sql)}
       from memberships m
       join users u on u.id = m.user_id
      where m.room_id = ${roomId} and m.left_at is null
@@ -31,8 +35,7 @@ export async function listMembers(sql: Sql, callerId: number, roomId: number): P
 
 async function findMember(tx: Sql, roomId: number, userId: number): Promise<Member> {
   const [row] = await tx<Member[]>`
-    select json_build_object('id', u.id, 'handle', u.handle, 'name', u.name) as user,
-           m.role, m.last_read_seq as "lastReadSeq", m.joined_at as "joinedAt"
+    select ${columns(tx)}
       from memberships m join users u on u.id = m.user_id
      where m.room_id = ${roomId} and m.user_id = ${userId}`;
   return row as Member;
@@ -133,7 +136,7 @@ async function keepAnOwner(tx: Sql, roomId: number, userId: number): Promise<voi
  * @throws Problem 404 `room-not-found`
  */
 export async function setInvolvement(sql: Sql, userId: number, roomId: number, involvement: Involvement) {
-  const [row] = await sql<Member[]>`
+  const [row] = await sql<(Member & { involvement: Involvement })[]>`
     with m as (
       update memberships m set involvement = ${involvement}, version = pg_current_xact_id()
         from rooms r
@@ -141,8 +144,7 @@ export async function setInvolvement(sql: Sql, userId: number, roomId: number, i
          and m.user_id = ${userId} and m.room_id = ${roomId} and m.left_at is null
       returning m.*
     )
-    select json_build_object('id', u.id, 'handle', u.handle, 'name', u.name) as user,
-           m.role, m.involvement, m.last_read_seq as "lastReadSeq", m.joined_at as "joinedAt"
+    select ${columns(sql)}, m.involvement
       from m join users u on u.id = m.user_id`;
   if (!row) throw notFound("room");
   return row;

@@ -1,23 +1,11 @@
 import { Elysia, t } from "elysia";
-import { type Callers, guard } from "../auth/guard.ts";
-import type { Config } from "../config.ts";
-import type { Database } from "../db/client.ts";
-import { type Announce, membershipChanged, roomChanged } from "../live/hints.ts";
+import { type Dependencies, guard } from "../auth/guard.ts";
+import { membershipChanged, roomChanged } from "../live/hints.ts";
 import { pathId, words } from "../schema.ts";
 import { listMembers, putMember, removeMember, setInvolvement } from "./queries.ts";
 
 /** Who is in a room, and as what. */
-export function memberRoutes({
-  db,
-  callers,
-  config,
-  announce,
-}: {
-  db: Database;
-  callers: Callers;
-  config: Config;
-  announce: Announce;
-}) {
+export function memberRoutes({ db, callers, config, announce }: Dependencies) {
   /** A person's id out of the path; `me` is the caller. */
   const personId = (given: string, callerId: number) => (given === "me" ? callerId : pathId(given, "user"));
 

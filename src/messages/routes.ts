@@ -1,8 +1,6 @@
 import { Elysia, t } from "elysia";
-import { type Callers, guard } from "../auth/guard.ts";
-import type { Config } from "../config.ts";
-import type { Database } from "../db/client.ts";
-import { type Announce, roomChanged } from "../live/hints.ts";
+import { type Dependencies, guard } from "../auth/guard.ts";
+import { roomChanged } from "../live/hints.ts";
 import { invalid } from "../problem.ts";
 import { integer, MAX_ID, nullable, pathId, text } from "../schema.ts";
 import { deleteMessage, editMessage, findMessage, listMessages, sendMessage } from "./queries.ts";
@@ -17,17 +15,7 @@ const clientId = text({
 const seq = (minimum: number) => t.Optional(t.Integer({ minimum, maximum: MAX_ID }));
 
 /** The messages of a room. */
-export function messageRoutes({
-  db,
-  callers,
-  config,
-  announce,
-}: {
-  db: Database;
-  callers: Callers;
-  config: Config;
-  announce: Announce;
-}) {
+export function messageRoutes({ db, callers, config, announce }: Dependencies) {
   return new Elysia({ prefix: "/rooms/:id/messages", tags: ["Messages"] })
     .use(guard(callers, config))
     .get(

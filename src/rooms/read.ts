@@ -1,12 +1,22 @@
 import type { Sql } from "../db/client.ts";
 import { notFound } from "../problem.ts";
 
-// A marker moves under the membership's own row lock, and only its new place is computed from what the statement saw.
-// Own messages behind it are adjusted by those between the old place and the new one: all of them are at or below
-// the room's last_seq that the statement saw, so all of them are visible to it, whatever others do meanwhile.
+/**
+ * Moves the marker of a membership `m` forward to a seq, under the membership's own row lock. Own messages behind it are
+ * adjusted by those between the old place and the new one: all of them are at or below the room's last_seq that the
+ * statement saw, so all of them are visible to it, whatever others do meanwhile.
+ * @param to SQL for the seq, at most that last_seq
+ */
+const forward = (sql: Sql, to: ReturnType<Sql>) => sql`
+  last_read_seq = greatest(m.last_read_seq, ${to}),
+  own_after_read = case when m.own_after_read = 0 then 0 else m.own_after_read - (
+    select count(*) from messages x
+     where x.room_id = m.room_id and x.seq > m.last_read_seq and x.seq <= ${to}
+       and x.sender_id = m.user_id and x.kind = 'text') end,
+  marked_unread = false, version = pg_current_xact_id()`;
 
 /** @throws Problem 404 `room-not-found` */
-const changed = (rows: ArrayLike<unknown>): void => {
+const mustBeMember = (rows: ArrayLike<unknown>): void => {
   if (rows.length === 0) throw notFound("room");
 };
 
@@ -15,15 +25,10 @@ const changed = (rows: ArrayLike<unknown>): void => {
  * @throws Problem 404 `room-not-found`
  */
 export async function markRead(sql: Sql, userId: number, roomId: number, seq: number): Promise<void> {
-  changed(
+  mustBeMember(
     await sql`
     update memberships m
-       set last_read_seq = greatest(m.last_read_seq, least(${seq}::bigint, r.last_seq)),
-           own_after_read = case when m.own_after_read = 0 then 0 else m.own_after_read - (
-             select count(*) from messages x
-              where x.room_id = m.room_id and x.seq > m.last_read_seq and x.seq <= least(${seq}::bigint, r.last_seq)
-                and x.sender_id = m.user_id and x.kind = 'text') end,
-           marked_unread = false, version = pg_current_xact_id()
+       set ${forward(sql, sql`least(${seq}::bigint, r.last_seq)`)}
       from rooms r
      where r.id = m.room_id and r.deleted_at is null
        and m.user_id = ${userId} and m.room_id = ${roomId} and m.left_at is null
@@ -46,12 +51,7 @@ export async function markAllRead(sql: Sql, userId: number): Promise<number[]> {
        order by m.room_id for no key update of m
     )
     update memberships m
-       set last_read_seq = greatest(m.last_read_seq, unread.last_seq),
-           own_after_read = case when m.own_after_read = 0 then 0 else m.own_after_read - (
-             select count(*) from messages x
-              where x.room_id = m.room_id and x.seq > m.last_read_seq and x.seq <= unread.last_seq
-                and x.sender_id = m.user_id and x.kind = 'text') end,
-           marked_unread = false, version = pg_current_xact_id()
+       set ${forward(sql, sql`unread.last_seq`)}
       from unread
      where m.user_id = ${userId} and m.room_id = unread.room_id
     returning m.room_id`;
@@ -64,7 +64,7 @@ export async function markAllRead(sql: Sql, userId: number): Promise<number[]> {
  * @throws Problem 404 `room-not-found`
  */
 export async function markUnread(tx: Sql, userId: number, roomId: number, seq: number): Promise<void> {
-  changed(
+  mustBeMember(
     await tx`
     select from memberships m
      where m.user_id = ${userId} and m.room_id = ${roomId} and m.left_at is null

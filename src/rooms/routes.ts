@@ -1,8 +1,6 @@
 import { Elysia, t } from "elysia";
-import { type Callers, guard, type Spent } from "../auth/guard.ts";
-import type { Config } from "../config.ts";
-import type { Database } from "../db/client.ts";
-import { type Announce, membershipChanged, roomChanged } from "../live/hints.ts";
+import { type Dependencies, guard, type Spent } from "../auth/guard.ts";
+import { membershipChanged, roomChanged } from "../live/hints.ts";
 import { invalid } from "../problem.ts";
 import { integer, MAX_ID, nullable, pathId, text, words } from "../schema.ts";
 import type { Cursors } from "./cursor.ts";
@@ -27,19 +25,7 @@ const serverTiming = (spent: Spent): string =>
   `db;dur=${spent.ms.toFixed(2)};desc="${spent.statements} ${spent.statements === 1 ? "query" : "queries"}"`;
 
 /** The room list, rooms, and read markers. */
-export function roomRoutes({
-  db,
-  callers,
-  config,
-  cursors,
-  announce,
-}: {
-  db: Database;
-  callers: Callers;
-  config: Config;
-  cursors: Cursors;
-  announce: Announce;
-}) {
+export function roomRoutes({ db, callers, config, cursors, announce }: Dependencies & { cursors: Cursors }) {
   const { sql } = db;
 
   return new Elysia({ prefix: "/rooms", tags: ["Rooms"] })

@@ -1,25 +1,11 @@
 import { Elysia, t } from "elysia";
-import type { Callers } from "../auth/guard.ts";
-import { guard } from "../auth/guard.ts";
-import { personName } from "../auth/routes.ts";
-import type { Config } from "../config.ts";
-import type { Database } from "../db/client.ts";
-import { type Announce, roomChanged, userChanged } from "../live/hints.ts";
-import { text } from "../schema.ts";
+import { type Dependencies, guard } from "../auth/guard.ts";
+import { roomChanged, userChanged } from "../live/hints.ts";
+import { personName, text } from "../schema.ts";
 import { findUsers, renameUser } from "./queries.ts";
 
 /** People: finding them, and renaming oneself. */
-export const userRoutes = ({
-  db,
-  callers,
-  config,
-  announce,
-}: {
-  db: Database;
-  callers: Callers;
-  config: Config;
-  announce: Announce;
-}) =>
+export const userRoutes = ({ db, callers, config, announce }: Dependencies) =>
   new Elysia({ prefix: "/users", tags: ["Identity"] })
     .use(guard(callers, config))
     .get("/", async ({ query }) => ({ users: await findUsers(db.sql, query.q ?? "", query.limit) }), {
