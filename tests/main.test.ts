@@ -160,6 +160,22 @@ describe("stop", () => {
   });
 });
 
+test("a restart in good order keeps cursors: only what changed meanwhile comes", async () => {
+  const first = await start();
+  const ada = await Client.signUp(first.api, "ada");
+  await ada.openRoom("quiet");
+  const room = await ada.openRoom("busy");
+  const cursor = await ada.settledCursor();
+  await ada.send(room.id);
+  first.child.kill("SIGTERM");
+  expect(await first.child.exited).toBe(0);
+  const second = await start();
+  const stream = await ada.with(ada.headers, second.api).stream(cursor);
+  const { data } = await stream.event("rooms");
+  expect([data.reset, data.rooms.map(({ id }: { id: number }) => id)]).toEqual([false, [room.id]]);
+  stream.close();
+});
+
 describe("killed", () => {
   test.each([
     ["the server", ["server"]],
@@ -200,6 +216,7 @@ describe("killed", () => {
     const room = await ada.openRoom();
     const stream = await ada.stream();
     await stream.event("rooms");
+    const { cursor } = await ada.list();
     const killed = (await postmaster()) as number;
     process.kill(killed, "SIGKILL");
     await eventually(
@@ -210,6 +227,8 @@ describe("killed", () => {
     );
     expect(await postmaster()).not.toBe(killed);
     await stream.until(() => stream.rooms.get(room.id)?.lastSeq === 1, "the stream shows it", 60_000);
+    // Transaction numbers that were lost are given out again: a cursor of before means nothing any more.
+    expect((await ada.list(`?since=${cursor}`)).reset).toBe(true);
     stream.close();
   });
 

@@ -201,7 +201,8 @@ describe("removing a room", () => {
       "403 forbidden",
     ]);
     expect(await remove(ada)).toBe("204");
-    expect(await remove(ada)).toBe("404 room-not-found");
+    // Gone already: for its owner that is what was asked for, for the others it is a room like none.
+    expect([await remove(ada), await remove(mod)]).toEqual(["204", "404 room-not-found"]);
   });
 
   test("it is gone from everybody's list, and told as left since a cursor", async () => {

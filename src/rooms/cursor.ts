@@ -11,7 +11,7 @@ const BEGINNING = "3";
  * still open when the list was read, or the next one. All that a later list can show anew has a version at or above it.
  * A cursor gives no right and needs no secret: it is checked, and read only as the caller's own "since".
  *
- * An epoch is when the database's statistics began (pg_stat_wal). Postgres begins them anew when it recovers from a crash,
+ * An epoch is when the database's statistics began (those of the background writer). Postgres begins them anew when it recovers from a crash,
  * and so does a standby that takes over or a backup that is restored: the last transaction numbers before that were lost,
  * are given out again, and mean something else.
  */
@@ -61,8 +61,9 @@ export class Cursors {
 /** Reads which database this is; one beside it in the same Postgres, copied from it, is another. */
 export async function readCursors(sql: Sql): Promise<Cursors> {
   const [row] = await sql`
-    select concat_ws('/', i.id, c.system_identifier, d.oid) as database, coalesce(w.stats_reset::text, '') as epoch
-      from installation i, pg_control_system() c, pg_database d, pg_stat_wal w
+    select concat_ws('/', i.id, c.system_identifier, d.oid) as database,
+           coalesce(pg_stat_get_bgwriter_stat_reset_time()::text, '') as epoch
+      from installation i, pg_control_system() c, pg_database d
      where d.datname = current_database()`;
   return new Cursors(row?.database, row?.epoch);
 }

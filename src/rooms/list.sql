@@ -16,8 +16,9 @@
 -- index page that holds many keys is. "offset 0" keeps a look-up what it is written as, whatever the
 -- planner believes about the sizes of the tables and arrays.
 with snapshot as materialized (
-  select pg_snapshot_xmin(s) as xmin, pg_snapshot_xmax(s) as xmax, w.stats_reset
-    from pg_current_snapshot() s, pg_stat_wal w
+  select pg_snapshot_xmin(s) as xmin, pg_snapshot_xmax(s) as xmax,
+         pg_stat_get_bgwriter_stat_reset_time() as stats_reset -- see src/rooms/cursor.ts
+    from pg_current_snapshot() s
 ),
 asked as (
   select a.ask, a.user_id, a.room_id, case when a.since <= s.xmax then a.since end as since

@@ -256,11 +256,14 @@ export async function changeRoom(tx: Sql, caller: User, roomId: number, change: 
 
 /**
  * Removes a room from everybody's list; its messages are removed by and by (purge.ts).
- * @throws Problem 403, 404
+ * @throws Problem 403, 404; nothing for its owner if it is removed already
  */
 export async function removeRoom(tx: Sql, userId: number, roomId: number): Promise<void> {
-  const { actor } = await lockRoom(tx, roomId, userId);
-  if (actor.role !== "owner") throw forbidden("Only an owner may remove the room.");
+  const { room, members } = await lockAnyRoom(tx, roomId, [userId]);
+  const isOwner = members[0]?.role === "owner";
+  if (!members[0] || (!room && !isOwner)) throw notFound("room");
+  if (!isOwner) throw forbidden("Only an owner may remove the room.");
+  if (!room) return;
   await tx`update rooms set deleted_at = now(), version = pg_current_xact_id() where id = ${roomId}`;
 }
 
