@@ -6,13 +6,12 @@ import { freshDatabase, type TestDatabase } from "./support/database.ts";
 import { inOrder } from "./support/events.ts";
 import { eventually } from "./support/eventually.ts";
 import { type Proxy as DatabaseProxy, startProxy } from "./support/proxy.ts";
-import { type TestServer, testServer } from "./support/server.ts";
+import { type TestServer, testServer, twoServers } from "./support/server.ts";
 
 describe("the database's connections are ended", () => {
   let servers: [TestServer, TestServer];
   beforeAll(async () => {
-    const first = await testServer();
-    servers = [first, await testServer({}, first.database)];
+    servers = await twoServers();
   });
   afterAll(async () => {
     await servers[1].close();

@@ -2,13 +2,11 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Client } from "./support/client.ts";
 import { type EventReader, inOrder } from "./support/events.ts";
-import { type TestServer, testServer } from "./support/server.ts";
+import { type TestServer, twoServers } from "./support/server.ts";
 
-// Two servers on one database: what one commits, the other's streams must show as well.
 let servers: [TestServer, TestServer];
 beforeAll(async () => {
-  const first = await testServer();
-  servers = [first, await testServer({}, first.database)];
+  servers = await twoServers();
 });
 afterAll(async () => {
   await servers[1].close();

@@ -1,4 +1,5 @@
 import type { RoomList } from "./client.ts";
+import { Waiting } from "./waiting.ts";
 
 export interface StreamEvent {
   event: string;
@@ -16,7 +17,7 @@ export class EventReader {
   retry = 0;
   /** Set when the server ended the stream. */
   ended = false;
-  #waiters = new Set<() => void>();
+  readonly #waiting = new Waiting();
   #abort: AbortController;
 
   private constructor(
@@ -54,24 +55,12 @@ export class EventReader {
     what = String(condition),
     ms = 10_000,
   ): Promise<this> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const check = () => {
-      if (condition(this)) resolve();
-      else if (this.ended) reject(new Error(`the stream ended before: ${what}`));
-    };
-    const timer = setTimeout(
-      () =>
-        reject(new Error(`not within ${ms} ms: ${what}; got ${JSON.stringify(this.events).slice(-2000)}`)),
+    await this.#waiting.until(() => condition(this), {
+      what,
       ms,
-    );
-    this.#waiters.add(check);
-    check();
-    try {
-      await promise;
-    } finally {
-      clearTimeout(timer);
-      this.#waiters.delete(check);
-    }
+      seen: () => JSON.stringify(this.events).slice(-2000),
+      whyNever: () => (this.ended ? "the stream ended" : null),
+    });
     return this;
   }
 
@@ -99,13 +88,13 @@ export class EventReader {
         const blocks = text.split("\n\n");
         text = blocks.pop() ?? "";
         for (const block of blocks) this.#dispatch(block);
-        for (const check of this.#waiters) check();
+        this.#waiting.arrived();
       }
     } catch {
       // The connection broke, or we closed it: both are an end.
     }
     this.ended = true;
-    for (const check of this.#waiters) check();
+    this.#waiting.arrived();
   }
 
   #dispatch(block: string): void {

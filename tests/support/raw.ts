@@ -1,22 +1,23 @@
 import { connect, type Socket } from "node:net";
+import { Waiting } from "./waiting.ts";
 
 /** A stream over a bare socket, for clients that misbehave: it can vanish, or stop reading. */
 export class RawStream {
   bytes = 0;
   text = "";
   closed = false;
-  #waiters = new Set<() => void>();
+  readonly #waiting = new Waiting();
 
   private constructor(readonly socket: Socket) {
     socket.on("data", (chunk) => {
       this.bytes += chunk.length;
       this.text = (this.text + chunk.toString("latin1")).slice(-100_000);
-      this.#check();
+      this.#waiting.arrived();
     });
     socket.on("error", () => {});
     socket.on("close", () => {
       this.closed = true;
-      this.#check();
+      this.#waiting.arrived();
     });
   }
 
@@ -31,18 +32,12 @@ export class RawStream {
   }
 
   /** Waits until a condition holds; `text` is the last 100 KB. */
-  async until(condition: () => boolean): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const check = () => condition() && resolve();
-    const timer = setTimeout(() => reject(new Error(`not within 20 s: ${condition}`)), 20_000);
-    this.#waiters.add(check);
-    check();
-    try {
-      await promise;
-    } finally {
-      clearTimeout(timer);
-      this.#waiters.delete(check);
-    }
+  until(condition: () => boolean): Promise<void> {
+    return this.#waiting.until(condition, {
+      what: String(condition),
+      ms: 20_000,
+      seen: () => this.text.slice(-500),
+    });
   }
 
   /** Reads no more; what the server sends piles up in the sockets' buffers. */
@@ -54,9 +49,5 @@ export class RawStream {
   vanish(reset: boolean): void {
     if (reset) this.socket.resetAndDestroy();
     else this.socket.destroy();
-  }
-
-  #check(): void {
-    for (const check of this.#waiters) check();
   }
 }

@@ -46,3 +46,9 @@ export async function testServer(
     },
   };
 }
+
+/** Two servers on one database: what one commits, the other's streams must show as well. The first owns the database. */
+export async function twoServers(): Promise<[TestServer, TestServer]> {
+  const first = await testServer();
+  return [first, await testServer({}, first.database)];
+}
