@@ -11,7 +11,7 @@ import { readConfig } from "../src/config.ts";
 import { connect } from "../src/db/client.ts";
 import { createLog } from "../src/log.ts";
 import { readCursors } from "../src/rooms/cursor.ts";
-import { listRooms } from "../src/rooms/queries.ts";
+import { listRooms } from "../src/rooms/list.ts";
 import { startServer } from "../src/server.ts";
 
 const WARM_UP = 100;

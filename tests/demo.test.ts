@@ -9,7 +9,7 @@ import { session } from "../src/demo/session.ts";
 import { TalkRefused, talk } from "../src/demo/talk.ts";
 import { mentionedHandles } from "../src/messages/mentions.ts";
 import { readCursors } from "../src/rooms/cursor.ts";
-import { listRooms } from "../src/rooms/queries.ts";
+import { listRooms } from "../src/rooms/list.ts";
 import { freshDatabase, type TestDatabase } from "./support/database.ts";
 import { EventReader } from "./support/events.ts";
 import { testServer } from "./support/server.ts";

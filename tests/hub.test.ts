@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { connect, type Database } from "../src/db/client.ts";
+import { Person } from "../src/live/audience.ts";
 import { membershipChanged, roomChanged } from "../src/live/hints.ts";
 import { Hub, type Source } from "../src/live/hub.ts";
 import { Subscriber, type Wire } from "../src/live/subscriber.ts";
+import { Sweep } from "../src/live/sweep.ts";
 import { sendMessage } from "../src/messages/queries.ts";
 import { readCursors } from "../src/rooms/cursor.ts";
 import { roomSource } from "../src/rooms/source.ts";
@@ -276,4 +278,21 @@ test("a hub whose streams have all gone while the database was away is ready for
   open(hub, userIds[0] as number, reader);
   await eventually(() => reader.lists.length === 1);
   hub.close();
+});
+
+test("a sweep ends once everybody was looked at, whatever else goes on, and the next one is due after a pause", async () => {
+  const [first, second] = [new Person(1), new Person(2)];
+  const sweep = new Sweep();
+  expect(sweep.due).toBe(true);
+  sweep.begin([first, second]);
+  sweep.done(first);
+  sweep.settle();
+  expect(sweep.due).toBe(false);
+  sweep.missed(first); // the query failed
+  sweep.done(second);
+  sweep.settle();
+  expect(sweep.due).toBe(false);
+  sweep.done(first);
+  sweep.settle();
+  await eventually(() => sweep.due);
 });

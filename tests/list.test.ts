@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { arrayLiteral } from "../src/db/client.ts";
 import LIST from "../src/rooms/list.sql" with { type: "text" };
-import type { Room } from "../src/rooms/queries.ts";
+import type { Room } from "../src/rooms/list.ts";
 import { answer } from "./support/answer.ts";
 import type { Client, Json, RoomList } from "./support/client.ts";
 import { quietCursor } from "./support/cursor.ts";

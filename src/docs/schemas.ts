@@ -3,7 +3,8 @@ import type { Token, User } from "../auth/queries.ts";
 import type { Member } from "../members/queries.ts";
 import type { listMessages, Message } from "../messages/queries.ts";
 import type { problemDocument } from "../problem.ts";
-import type { OpenRoom, Room } from "../rooms/queries.ts";
+import type { Room } from "../rooms/list.ts";
+import type { OpenRoom } from "../rooms/queries.ts";
 import type { UnreadExplained } from "../rooms/read.ts";
 import { nullable, words } from "../schema.ts";
 

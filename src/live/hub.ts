@@ -3,6 +3,7 @@ import { Delivery } from "./delivery.ts";
 import type { Hint } from "./hints.ts";
 import type { ByeReason } from "./sse.ts";
 import type { Change, Subscriber } from "./subscriber.ts";
+import { Sweep } from "./sweep.ts";
 
 /** One question of a batch. */
 export interface Ask {
@@ -31,8 +32,6 @@ export interface Source {
 
 /** Milliseconds between two looks for what no hint told of: hints may be lost, and other programs write too. */
 const SWEEP_MS = 5_000;
-/** A sweep that took long is followed by a pause so many times as long. */
-const SWEEP_PAUSE = 20;
 /** Rooms that one query may have to look at: some 200 ms of the database, a tenth of its deadline. */
 const BATCH_ROOMS = 20_000;
 /** Newcomers whose rooms are asked for at once. */
@@ -61,12 +60,10 @@ export class Hub {
   readonly #audience = new Audience();
   readonly #refused = new Map<string, number>(); // credential -> when (ms) it ended
   readonly #dirty = new Set<Person>();
-  readonly #unswept = new Set<Person>(); // whom the sweep under way has still to look at
+  readonly #sweep = new Sweep();
   #joining: Subscriber[] = [];
   readonly #delivery: Delivery;
-  readonly #sweeping: Timer;
-  #sweepBegan = 0; // performance.now(); 0: none is under way
-  #nextSweep = 0;
+  readonly #sweepTimer: Timer;
   #checkCredentials = false;
   #running: Promise<void> | undefined;
   #failures = 0;
@@ -84,7 +81,10 @@ export class Hub {
     private readonly onFailure: (error: unknown, retryMs: number) => void,
   ) {
     this.#delivery = new Delivery(this.#audience, limits, (stream) => this.#end(stream, "slow"));
-    this.#sweeping = setInterval(() => this.#sweepIfDue(), SWEEP_MS);
+    this.#sweepTimer = setInterval(() => {
+      if (this.#sweep.due) this.sweep();
+      else this.#checkRights();
+    }, SWEEP_MS);
   }
 
   /** What is going on, for metrics, logs and tests. */
@@ -117,7 +117,7 @@ export class Hub {
     const gone = this.#audience.remove(stream);
     if (gone) {
       this.#dirty.delete(gone);
-      this.#unswept.delete(gone);
+      this.#sweep.done(gone);
     }
   }
 
@@ -139,25 +139,10 @@ export class Hub {
 
   /** Looks for everything that changed unheard: now and then, and whenever hints may have been lost. */
   sweep(): void {
-    this.#sweepBegan ||= performance.now();
-    for (const person of this.#audience.people()) {
-      this.#markAll(person);
-      this.#unswept.add(person);
-    }
+    const people = this.#audience.people();
+    for (const person of people) this.#markAll(person);
+    this.#sweep.begin(people);
     this.#checkRights();
-  }
-
-  /** The regular sweep: never before the last one is through, and no more than a small part of the time. */
-  #sweepIfDue(): void {
-    if (this.#sweepBegan === 0 && performance.now() >= this.#nextSweep) this.sweep();
-    else this.#checkRights();
-  }
-
-  #sweepEnded(): void {
-    if (this.#sweepBegan === 0) return;
-    const now = performance.now();
-    this.#nextSweep = now + (now - this.#sweepBegan) * SWEEP_PAUSE;
-    this.#sweepBegan = 0;
   }
 
   #checkRights(): void {
@@ -172,7 +157,7 @@ export class Hub {
   /** Says bye to every stream, takes no more and asks no more; the answer to a query under way goes to nobody. */
   close(): void {
     this.#closed = true;
-    clearInterval(this.#sweeping);
+    clearInterval(this.#sweepTimer);
     this.#delivery.close();
     this.#endPause();
     for (const person of this.#audience.people()) {
@@ -215,7 +200,7 @@ export class Hub {
         await this.#index();
         batch = this.#take();
         if (batch) await this.#answer(batch);
-        if (this.#unswept.size === 0) this.#sweepEnded();
+        this.#sweep.settle();
         this.#failures = 0;
       } catch (error) {
         if (batch) this.#putBack(batch);
@@ -228,7 +213,7 @@ export class Hub {
     // In the same breath as the last look at the sets, or a mark in between would wake nobody.
     this.#running = undefined;
     this.#failures = 0; // nothing is left to ask, so nothing fails
-    this.#sweepEnded();
+    this.#sweep.settle();
   }
 
   #pause(ms: number): Promise<void> {
@@ -299,7 +284,7 @@ export class Hub {
     person.dirty.clear();
     person.recheck = false;
     this.#dirty.delete(person);
-    this.#unswept.delete(person);
+    this.#sweep.done(person);
   }
 
   #putBack(batch: Batch): void {
@@ -308,7 +293,7 @@ export class Hub {
       if (!this.#audience.holds(person)) continue;
       if (rooms === null) {
         this.#markAll(person);
-        if (this.#sweepBegan) this.#unswept.add(person);
+        this.#sweep.missed(person);
       }
       for (const roomId of rooms ?? []) this.#mark(person, roomId);
     }

@@ -2,7 +2,8 @@ import type { User } from "../auth/queries.ts";
 import type { Sql } from "../db/client.ts";
 import { roomTold, tell } from "../messages/system.ts";
 import { forbidden, notFound, Problem } from "../problem.ts";
-import { type Involvement, lockAnyRoom, lockRoom, type Role } from "../rooms/queries.ts";
+import type { Involvement, Role } from "../rooms/list.ts";
+import { lockAnyRoom, lockRoom } from "../rooms/queries.ts";
 
 export interface Member {
   user: User;

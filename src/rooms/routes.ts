@@ -4,6 +4,7 @@ import { membershipChanged, roomChanged } from "../live/hints.ts";
 import { invalid } from "../problem.ts";
 import { integer, MAX_ID, nullable, pathId, text, words } from "../schema.ts";
 import type { Cursors } from "./cursor.ts";
+import { findRoom, listRooms } from "./list.ts";
 import * as queries from "./queries.ts";
 import { explainUnread, markAllRead, markRead, markUnread } from "./read.ts";
 
@@ -38,7 +39,7 @@ export function roomRoutes({ db, callers, config, cursors, announce }: Dependenc
           throw invalid("/since", "goes alone: what changed is always told whole");
         }
         const started = performance.now();
-        const { cursor, asked } = await queries.listRooms(
+        const { cursor, asked } = await listRooms(
           sql,
           cursors,
           [{ userId: caller.id, roomId: null, since: since ?? "" }],
@@ -85,7 +86,7 @@ export function roomRoutes({ db, callers, config, cursors, announce }: Dependenc
         });
         if (room.isNew) announce(...room.memberIds.map((userId) => membershipChanged(userId, room.id)));
         set.status = room.isNew ? 201 : 200;
-        return queries.findRoom(sql, cursors, caller.id, room.id);
+        return findRoom(sql, cursors, caller.id, room.id);
       },
       {
         body: t.Object({
@@ -127,7 +128,7 @@ export function roomRoutes({ db, callers, config, cursors, announce }: Dependenc
           since === undefined
             ? read.map((roomId) => ({ userId: caller.id, roomId, since: "" }))
             : [{ userId: caller.id, roomId: null, since }];
-        const { cursor, asked } = await queries.listRooms(sql, cursors, asks);
+        const { cursor, asked } = await listRooms(sql, cursors, asks);
         const entries = asked.flatMap(({ entries }) => entries);
         entries.sort((a, b) => b.activeAt.getTime() - a.activeAt.getTime() || b.roomId - a.roomId);
         return {
@@ -147,13 +148,9 @@ export function roomRoutes({ db, callers, config, cursors, announce }: Dependenc
         detail: { summary: "Read everything" },
       },
     )
-    .get(
-      "/:id",
-      ({ caller, params }) => queries.findRoom(sql, cursors, caller.id, pathId(params.id, "room")),
-      {
-        detail: { summary: "One room" },
-      },
-    )
+    .get("/:id", ({ caller, params }) => findRoom(sql, cursors, caller.id, pathId(params.id, "room")), {
+      detail: { summary: "One room" },
+    })
     .patch(
       "/:id",
       async ({ caller, params, body }) => {
@@ -161,7 +158,7 @@ export function roomRoutes({ db, callers, config, cursors, announce }: Dependenc
         const change = { ...body, ...(body.name === undefined ? {} : { name: body.name.trim() }) };
         await db.transaction((tx) => queries.changeRoom(tx, caller, roomId, change));
         announce(roomChanged(roomId));
-        return queries.findRoom(sql, cursors, caller.id, roomId);
+        return findRoom(sql, cursors, caller.id, roomId);
       },
       {
         body: t.Object({
@@ -188,7 +185,7 @@ export function roomRoutes({ db, callers, config, cursors, announce }: Dependenc
         const roomId = pathId(params.id, "room");
         await markRead(sql, caller.id, roomId, body.seq);
         announce(membershipChanged(caller.id, roomId));
-        return queries.findRoom(sql, cursors, caller.id, roomId);
+        return findRoom(sql, cursors, caller.id, roomId);
       },
       { body: seq, detail: { summary: "Read a room up to a message; only ever forward" } },
     )
@@ -201,7 +198,7 @@ export function roomRoutes({ db, callers, config, cursors, announce }: Dependenc
         const roomId = pathId(params.id, "room");
         await db.transaction((tx) => markUnread(tx, caller.id, roomId, body.seq));
         announce(membershipChanged(caller.id, roomId));
-        return queries.findRoom(sql, cursors, caller.id, roomId);
+        return findRoom(sql, cursors, caller.id, roomId);
       },
       {
         body: t.Object({ seq: integer({ minimum: 1 }) }),

@@ -2,7 +2,7 @@ import { lapsed } from "../auth/queries.ts";
 import type { Sql } from "../db/client.ts";
 import type { Source } from "../live/hub.ts";
 import type { Cursors } from "./cursor.ts";
-import { listRooms, roomsOf } from "./queries.ts";
+import { listRooms, roomsOf } from "./list.ts";
 
 /** What the hub asks, answered by the same query as `GET /rooms`. */
 export const roomSource = (sql: Sql, cursors: Cursors): Source => ({

@@ -1,6 +1,6 @@
 import type { User } from "../../src/auth/queries.ts";
 import type { Message } from "../../src/messages/queries.ts";
-import type { Room } from "../../src/rooms/queries.ts";
+import type { Room } from "../../src/rooms/list.ts";
 import { EventReader } from "./events.ts";
 
 /** A type as it comes over the wire: dates are text. */
