@@ -1,5 +1,5 @@
 import postgres from "postgres";
-import { BusyDatabase, codeOf, DEADLOCK, isBroken, SilentDatabase } from "./errors.ts";
+import { BusyDatabase, codeOf, DEADLOCK, isBroken, SilentDatabase, StartOver } from "./errors.ts";
 
 /** The tagged template that is the whole data layer; inside a transaction it is the transaction's own. */
 export type Sql = postgres.ISql<Record<never, never>>;
@@ -9,7 +9,7 @@ export type Target = string | { host: string; port: number; user: string; databa
 
 export interface Database {
   readonly sql: Sql;
-  /** Runs `work` in one transaction; starts it again if the database broke it off for a deadlock. */
+  /** Runs `work` in one transaction; starts it again after a deadlock, or a StartOver. */
   transaction<T>(work: (tx: Sql) => Promise<T>): Promise<T>;
   /** Lets what is under way finish for so many seconds, then closes every connection. */
   close(seconds?: number): Promise<void>;
@@ -20,7 +20,8 @@ export const SCHEMA = "foyer";
 
 /** How long after the server's own deadline (seconds) a silent connection is given up. */
 const SILENCE_GRACE = 1;
-const DEADLOCK_TRIES = 3;
+/** Of a transaction, before it is given up. */
+const MOST_TRIES = 4;
 const CONNECT_TIMEOUT = 5; // seconds
 
 /** Options that every connection shares, the migrating and the listening one included. */
@@ -184,7 +185,8 @@ export function connect(
           return (await Promise.race([done, silence])) as Awaited<ReturnType<typeof work>>;
         } catch (error) {
           renew(pool, error);
-          if (attempt === DEADLOCK_TRIES || codeOf(error) !== DEADLOCK) throw error;
+          const again = codeOf(error) === DEADLOCK || error instanceof StartOver;
+          if (attempt === MOST_TRIES || !again) throw error;
         } finally {
           clearTimeout(waiting);
         }

@@ -8,6 +8,11 @@ export class SilentDatabase extends Error {
   override name = "SilentDatabase";
 }
 
+/** Thrown in a transaction that must begin anew: it came too late to take its locks in the order in which all take them. */
+export class StartOver extends Error {
+  override name = "StartOver";
+}
+
 export const DEADLOCK = "40P01";
 const UNIQUE_VIOLATION = "23505";
 

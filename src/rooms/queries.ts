@@ -1,6 +1,6 @@
 import type { User } from "../auth/queries.ts";
 import { arrayLiteral, type Sql } from "../db/client.ts";
-import { isDuplicate } from "../db/errors.ts";
+import { isDuplicate, StartOver } from "../db/errors.ts";
 import { roomTold, tell } from "../messages/system.ts";
 import { forbidden, notFound } from "../problem.ts";
 
@@ -112,16 +112,18 @@ export async function lockRoom(tx: Sql, roomId: number, callerId: number, otherI
 /** The same for a room that the caller may not be in; null for one that is not there. */
 export async function lockAnyRoom(tx: Sql, roomId: number, userIds: number[]) {
   const ids = arrayLiteral(userIds);
-  await tx`
+  const locked = await tx`
     select from memberships where room_id = ${roomId} and user_id = any (${ids}::bigint[])
      order by user_id for update`;
   const [room] = await tx<{ kind: Kind; name: string | null; topic: string | null }[]>`
     select kind, name, topic from rooms where id = ${roomId} and deleted_at is null for update`;
-  // After the room's lock: a membership may have come into being while we waited for it.
-  const members = await tx<LockedMembership[]>`
-    select user_id as "userId", role from memberships
-     where room_id = ${roomId} and user_id = any (${ids}::bigint[]) and left_at is null`;
-  return { room: room ?? null, members: [...members] };
+  const rows = await tx<(LockedMembership & { left: boolean })[]>`
+    select user_id as "userId", role, left_at is not null as left from memberships
+     where room_id = ${roomId} and user_id = any (${ids}::bigint[])`;
+  // One that came into being while we waited for the room would be locked after it: a send that holds it waits for us.
+  if (rows.length > locked.length) throw new StartOver();
+  const members = rows.filter(({ left }) => !left);
+  return { room: room ?? null, members };
 }
 
 /** An open room, for those who look for one to join. */
