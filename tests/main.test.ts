@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client } from "./support/client.ts";
+import { quietCursor } from "./support/cursor.ts";
 import { eventually } from "./support/eventually.ts";
 
 const ROOT = join(import.meta.dir, "..");
@@ -165,7 +166,7 @@ test("a restart in good order keeps cursors: only what changed meanwhile comes",
   const ada = await Client.signUp(first.api, "ada");
   await ada.openRoom("quiet");
   const room = await ada.openRoom("busy");
-  const cursor = await ada.settledCursor();
+  const cursor = await quietCursor(ada);
   await ada.send(room.id);
   first.child.kill("SIGTERM");
   expect(await first.child.exited).toBe(0);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Client } from "./support/client.ts";
+import { quietCursor } from "./support/cursor.ts";
 import { EventReader, inOrder } from "./support/events.ts";
 import { eventually } from "./support/eventually.ts";
 import { RawStream } from "./support/raw.ts";
@@ -88,7 +89,7 @@ describe("resume", () => {
   test("a reconnect brings what was missed, once, and nothing else", async () => {
     const carl = await server.person("carl");
     const [quiet, busy] = [await carl.openRoom("quiet"), await carl.openRoom("busy")];
-    const cursor = await carl.settledCursor();
+    const cursor = await quietCursor(carl);
     for (let i = 0; i < 3; i++) await carl.send(busy.id);
 
     const after = await carl.stream(cursor);
@@ -108,7 +109,7 @@ describe("resume", () => {
   test("a first connect takes its cursor from the query, and Last-Event-ID wins", async () => {
     const dora = await server.person("dora");
     await dora.openRoom();
-    const cursor = await dora.settledCursor();
+    const cursor = await quietCursor(dora);
     const url = `${server.api}/stream/rooms?cursor=${encodeURIComponent(cursor)}`;
     const byQuery = await EventReader.open(url, dora.headers);
     expect((await byQuery.event("rooms")).data).toMatchObject({ reset: false, rooms: [] });

@@ -79,17 +79,6 @@ export class Client {
   }
 
   list = (query = "") => this.must<RoomList>("GET", `/rooms${query}`);
-  /**
-   * A cursor at which nothing is told anew. A cursor may repeat what is told already as long as any transaction of
-   * the whole Postgres, whose ever, has been open since; on a Postgres of one's own there is none.
-   */
-  async settledCursor(): Promise<string> {
-    for (;;) {
-      const { cursor } = await this.list();
-      if ((await this.list(`?since=${cursor}`)).rooms.length === 0) return cursor;
-    }
-  }
-
   room = (id: number) => this.must<Json<Room>>("GET", `/rooms/${id}`);
 
   openRoom = (name = "room", members: Client[] = []) =>
