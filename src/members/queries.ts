@@ -116,7 +116,7 @@ export async function removeMember(tx: Sql, caller: User, roomId: number, userId
   await tell(tx, roomId, caller.id, leaves ? roomTold.left : roomTold.removed(user?.name ?? ""));
   await tx`
     with room as (
-      update rooms set member_count = member_count - 1 where id = ${roomId}
+      update rooms set member_count = member_count - 1, removal_count = removal_count + 1 where id = ${roomId}
     )
     update memberships set left_at = now(), version = pg_current_xact_id()
      where user_id = ${userId} and room_id = ${roomId}`;
