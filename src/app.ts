@@ -5,19 +5,22 @@ import { authRoutes } from "./auth/routes.ts";
 import { checkBody, readBody } from "./body.ts";
 import type { Config } from "./config.ts";
 import type { Database } from "./db/client.ts";
-import { isUnavailable } from "./db/errors.ts";
 import { docsRoutes } from "./docs/routes.ts";
+import { problemOf } from "./faults.ts";
 import { healthRoutes } from "./health.ts";
 import type { Announce } from "./live/hints.ts";
 import type { Hub } from "./live/hub.ts";
-import { streamRoutes } from "./live/routes.ts";
-import { faultOf, type Log, pathOf } from "./log.ts";
+import { type Log, pathOf } from "./log.ts";
 import { memberRoutes } from "./members/routes.ts";
 import { messageRoutes } from "./messages/routes.ts";
-import { badRequest, notFound, Problem, problemResponse, unavailable } from "./problem.ts";
+import { badRequest, notFound, Problem, problemResponse } from "./problem.ts";
 import type { Cursors } from "./rooms/cursor.ts";
 import { roomRoutes } from "./rooms/routes.ts";
 import { invalidRequest, type ValidationError } from "./schema.ts";
+import { streamRoutes } from "./streams/routes.ts";
+import { BACKPRESSURE_LIMIT, MOST_PAYLOAD } from "./streams/socket.ts";
+import { typingRoutes } from "./typing/routes.ts";
+import type { Typists } from "./typing/typists.ts";
 import { userRoutes } from "./users/routes.ts";
 
 export interface Parts {
@@ -27,6 +30,7 @@ export interface Parts {
   cursors: Cursors;
   callers: Callers;
   hub: Hub;
+  typists: Typists;
   announce: Announce;
   /** Whether the server is on its way down. */
   draining: () => boolean;
@@ -44,6 +48,12 @@ export function createApp(parts: Parts) {
       maxRequestBodySize: Number.MAX_SAFE_INTEGER, // Bun's own refusal is no problem document; body.ts bounds what is read
       development: false,
       reusePort: false, // Elysia's default would let a second server share the port unnoticed
+    },
+    websocket: {
+      // Of silence, after which a client that answers no ping is gone; Bun sends those pings. It takes 8 at the least.
+      idleTimeout: Math.max(8, config.idleTimeout),
+      maxPayloadLength: MOST_PAYLOAD,
+      backpressureLimit: BACKPRESSURE_LIMIT,
     },
   })
     .onRequest(({ request }) => {
@@ -80,6 +90,7 @@ export function createApp(parts: Parts) {
         .use(roomRoutes(parts))
         .use(memberRoutes(parts))
         .use(messageRoutes(parts))
+        .use(typingRoutes(parts))
         .use(streamRoutes(parts)),
     )
     .use((app) => app.use(docsRoutes(app)));
@@ -105,12 +116,5 @@ function asProblem(error: unknown, code: string | number, request: Request, log:
     case "VALIDATION":
       return invalidRequest(error as ValidationError, request);
   }
-  const { stack, ...fault } = faultOf(error);
-  const line = { method: request.method, path: pathOf(request), ...fault };
-  if (isUnavailable(error)) {
-    log.warn(line, "the database did not answer");
-    return unavailable();
-  }
-  log.error({ ...line, stack }, "request failed");
-  return new Problem(500, "internal", "Something went wrong here. It has been logged.");
+  return problemOf(error, { method: request.method, path: pathOf(request) }, log);
 }

@@ -1,4 +1,4 @@
-import { invalid, Problem } from "./problem.ts";
+import { badJson, invalid, Problem } from "./problem.ts";
 
 /** The largest body of a request, in bytes: four bytes for each of the 10,000 characters of a message, and room for JSON's escapes. */
 export const MAX_BODY = 64 * 1024;
@@ -56,6 +56,6 @@ function parse(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch {
-    throw new Problem(400, "bad-json", "The body is not JSON in UTF-8.");
+    throw badJson("The body");
   }
 }

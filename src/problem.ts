@@ -32,6 +32,7 @@ const TITLES: Record<number, string> = {
   413: "Content Too Large",
   415: "Unsupported Media Type",
   422: "Unprocessable Content",
+  426: "Upgrade Required",
   500: "Internal Server Error",
   503: "Service Unavailable",
 };
@@ -63,6 +64,14 @@ export const invalid = (path: string, message: string): Problem =>
 /** 400: what is no HTTP request that makes sense. */
 export const badRequest = (detail: string): Problem => new Problem(400, "bad-request", detail);
 
+/** 426: a plain request for what is a WebSocket. */
+export const upgradeRequired = (): Problem =>
+  new Problem(426, "upgrade-required", "This is a WebSocket: connect with one.");
+
+/** 400 for what is not JSON. */
+export const badJson = (what: string): Problem =>
+  new Problem(400, "bad-json", `${what} is not JSON in UTF-8.`);
+
 /** 503: the database does not answer, or the server is on its way down. */
 export const unavailable = (detail = "The database does not answer. Try again."): Problem =>
   new Problem(503, "unavailable", detail, { retryAfter: RETRY_AFTER });
@@ -76,6 +85,7 @@ export function problemResponse(problem: Problem): Response {
   if (problem.extra.retryAfter !== undefined) headers["retry-after"] = String(problem.extra.retryAfter);
   // RFC 9110, 15.5.2: a 401 says how to do better. No browser asks its user for a bearer token.
   if (problem.status === 401) headers["www-authenticate"] = "Bearer";
+  if (problem.status === 426) headers.upgrade = "websocket"; // RFC 9110, 15.5.22
   return new Response(JSON.stringify(problemDocument(problem)), {
     status: problem.status,
     headers,

@@ -9,7 +9,8 @@ import { Hub } from "./live/hub.ts";
 import type { Log } from "./log.ts";
 import { readCursors } from "./rooms/cursor.ts";
 import { purgeRemovedRooms } from "./rooms/purge.ts";
-import { roomSource } from "./rooms/source.ts";
+import { liveSource } from "./source.ts";
+import { Typists } from "./typing/typists.ts";
 
 /** How much of DRAIN_TIMEOUT requests may take to finish; the rest is for closing what they used. */
 const DRAIN_SHARE = 0.8;
@@ -46,12 +47,12 @@ export async function startServer(config: Config, target: Target, log: Log): Pro
   const cursors = await readCursors(db.sql);
   const callers = new Callers(db.sql);
   const hub = new Hub(
-    roomSource(db.sql, cursors),
+    liveSource(db.sql, cursors),
     { pingMs: config.pingInterval * 1000, idleMs: config.idleTimeout * 1000 },
     (error, retryMs) =>
       log.warn({ message: String(error), retryMs: Math.round(retryMs) }, "live query failed; trying again"),
   );
-  opened.defer(() => hub.close());
+  opened.defer(() => hub.shutDown());
 
   const hear = (hint: Hint) => {
     callers.hear(hint);
@@ -67,11 +68,23 @@ export async function startServer(config: Config, target: Target, log: Log): Pro
     for (const hint of hints) hear(hint);
     bus.publish(hints);
   };
+  const typists = new Typists(db.sql, announce);
+  opened.defer(() => typists.close());
   const purging = purgeRemovedRooms(db.sql, log);
   opened.defer(() => purging.stop());
 
   let draining = false;
-  const app = createApp({ config, log, db, cursors, callers, hub, announce, draining: () => draining });
+  const app = createApp({
+    config,
+    log,
+    db,
+    cursors,
+    callers,
+    hub,
+    typists,
+    announce,
+    draining: () => draining,
+  });
   app.listen({ hostname: config.host, port: config.port });
   const { server } = app;
   if (!server) throw new Error("the server does not listen");
@@ -85,11 +98,15 @@ export async function startServer(config: Config, target: Target, log: Log): Pro
       draining = true;
       const deadline = performance.now() + config.drainTimeout * 1000 * DRAIN_SHARE;
       const stopped = server.stop(); // no new connections
-      hub.close();
-      while (server.pendingRequests > 0 && performance.now() < deadline) await Bun.sleep(DRAIN_CHECK_MS);
-      const { pendingRequests } = server;
-      if (pendingRequests > 0)
-        log.warn({ pendingRequests }, "the drain took too long; what is still open is cut");
+      hub.shutDown();
+      while (server.pendingRequests + server.pendingWebSockets > 0 && performance.now() < deadline)
+        await Bun.sleep(DRAIN_CHECK_MS);
+      const { pendingRequests, pendingWebSockets } = server;
+      if (pendingRequests + pendingWebSockets > 0)
+        log.warn(
+          { pendingRequests, pendingWebSockets },
+          "the drain took too long; what is still open is cut",
+        );
       // Connections on which a request has only begun to arrive would hold `stop` up.
       await server.stop(true);
       await stopped;

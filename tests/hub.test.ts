@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { connect, type Database } from "../src/db/client.ts";
-import { Person } from "../src/live/audience.ts";
+import { Connection, type Wire } from "../src/live/connection.ts";
+import type { Frame } from "../src/live/frame.ts";
 import { membershipChanged, roomChanged } from "../src/live/hints.ts";
 import { Hub, type Source } from "../src/live/hub.ts";
-import { Subscriber, type Wire } from "../src/live/subscriber.ts";
-import { Sweep } from "../src/live/sweep.ts";
+import { Person } from "../src/live/lists/audience.ts";
+import { Sweep } from "../src/live/lists/sweep.ts";
 import { sendMessage } from "../src/messages/queries.ts";
 import { readCursors } from "../src/rooms/cursor.ts";
-import { roomSource } from "../src/rooms/source.ts";
+import { liveSource } from "../src/source.ts";
 import type { RoomList } from "./support/client.ts";
 import { freshDatabase, type TestDatabase } from "./support/database.ts";
 import { eventually } from "./support/eventually.ts";
@@ -44,7 +45,7 @@ async function crowd(people: number): Promise<{ userIds: number[]; roomId: numbe
 
 /** The real source, watched: how many queries, and how many at once. */
 async function watched() {
-  const real = roomSource(db.sql, await readCursors(db.sql));
+  const real = liveSource(db.sql, await readCursors(db.sql));
   const seen = { lists: 0, asks: 0, most: 0, now: 0 };
   const watch =
     <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
@@ -58,6 +59,8 @@ async function watched() {
     };
   const source: Source = {
     rooms: watch(real.rooms),
+    timelines: watch(real.timelines),
+    members: watch(real.members),
     lapsed: watch(real.lapsed),
     list: watch((asks) => {
       seen.lists++;
@@ -74,9 +77,9 @@ class Reader implements Wire {
   readonly frames: Uint8Array[] = [];
   readonly lists: RoomList[] = [];
   writable = () => !this.full;
-  send(frame: Uint8Array): void {
-    this.frames.push(frame);
-    const data = /^event: rooms\nid: .*\ndata: (.*)\n\n$/.exec(Buffer.from(frame).toString())?.[1];
+  send({ sse }: Frame): void {
+    this.frames.push(sse);
+    const data = /^event: rooms\nid: .*\ndata: (.*)\n\n$/.exec(Buffer.from(sse).toString())?.[1];
     if (data) this.lists.push(JSON.parse(data));
   }
   close(): void {}
@@ -87,9 +90,10 @@ class Reader implements Wire {
 }
 
 const open = (hub: Hub, userId: number, wire: Reader, cursor = "") => {
-  const stream = new Subscriber(userId, credential, cursor, wire, Date.now(), () => {});
-  hub.join(stream);
-  return stream;
+  const connection = new Connection(userId, credential, wire, Date.now(), () => {});
+  hub.join(connection);
+  hub.openList(connection, cursor);
+  return connection;
 };
 
 const newHub = (source: Source) =>
@@ -121,7 +125,7 @@ test("there is one live query at a time, and it takes all that is dirty, however
   await eventually(() => readers.every((reader) => reader.lastSeq === sends));
   expect(seen.most).toBe(1);
   expect(seen.lists - before).toBeLessThan(sends); // what came meanwhile went together
-  hub.close();
+  hub.shutDown();
 });
 
 test("states never go backwards on one stream, and a full wire gets nothing until it drains", async () => {
@@ -155,7 +159,7 @@ test("states never go backwards on one stream, and a full wire gets nothing unti
     const seqs = reader.lists.flatMap(({ rooms }) => rooms.map((room) => room.lastSeq));
     expect(seqs).toEqual(seqs.toSorted((a, b) => a - b));
   }
-  hub.close();
+  hub.shutDown();
 });
 
 test("a hint that is lost, doubled or of nobody does no harm", async () => {
@@ -180,7 +184,7 @@ test("a hint that is lost, doubled or of nobody does no harm", async () => {
   hub.hear(roomChanged(roomId)); // nothing has changed: a look, and no event
   await eventually(() => seen.lists > lists && seen.now === 0);
   expect(reader.lists.map(({ rooms }) => rooms[0]?.lastSeq)).toEqual([0, 1, 2]);
-  hub.close();
+  hub.shutDown();
 });
 
 test("a frame that several streams of one person get is encoded once", async () => {
@@ -195,7 +199,7 @@ test("a frame that several streams of one person get is encoded once", async () 
   await eventually(() => readers.every((reader) => reader.lastSeq === 1));
   const [first, ...others] = readers.map((reader) => reader.frames.at(-1));
   for (const other of others) expect(other).toBe(first as Uint8Array);
-  hub.close();
+  hub.shutDown();
 });
 
 test("a query that fails is tried again, and nothing is lost", async () => {
@@ -218,7 +222,7 @@ test("a query that fails is tried again, and nothing is lost", async () => {
   await eventually(() => !hub.ready); // new streams are refused meanwhile
   await eventually(() => reader.lastSeq === 1);
   expect(hub.ready).toBe(true);
-  hub.close();
+  hub.shutDown();
 });
 
 test("a message that is sent while its reader's entry into the room is being looked up is not missed", async () => {
@@ -257,7 +261,7 @@ test("a message that is sent while its reader's entry into the room is being loo
     3_000,
   );
   hub.hear(roomChanged(roomId));
-  hub.close();
+  hub.shutDown();
 });
 
 test("a hub whose streams have all gone while the database was away is ready for new ones", async () => {
@@ -277,7 +281,7 @@ test("a hub whose streams have all gone while the database was away is ready for
   const reader = new Reader();
   open(hub, userIds[0] as number, reader);
   await eventually(() => reader.lists.length === 1);
-  hub.close();
+  hub.shutDown();
 });
 
 test("a sweep ends once everybody was looked at, whatever else goes on, and the next one is due after a pause", async () => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
-import { eventFrame } from "../src/live/sse.ts";
-import type { Wire } from "../src/live/subscriber.ts";
-import { openWire } from "../src/live/wire.ts";
+import type { Wire } from "../src/live/connection.ts";
+import { eventFrame } from "../src/live/frame.ts";
+import { openWire } from "../src/streams/wire.ts";
 import { EventReader } from "./support/events.ts";
 import { eventually } from "./support/eventually.ts";
 import { RawStream } from "./support/raw.ts";
@@ -47,8 +47,8 @@ test("a hundred clients that vanish while they are written to do no harm, howeve
     for (const wire of open) {
       wire.send(frame); // to nobody
       expect(wire.writable()).toBe(false);
-      wire.close();
-      wire.drop();
+      wire.close("rotate");
+      wire.drop("rotate");
     }
   }
   const reader = await EventReader.open(server.url.href, {});
@@ -70,7 +70,7 @@ test("what was sent arrives before the end", async () => {
   const reader = await EventReader.open(server.url.href, {});
   await reader.event("hello");
   wires[0]?.send(eventFrame("bye", "{}"));
-  wires[0]?.close();
+  wires[0]?.close("rotate");
   await reader.until(({ ended }) => ended);
   expect(reader.events.map(({ event }) => event)).toEqual(["hello", "bye"]);
 });
@@ -93,6 +93,6 @@ test("a wire whose client does not read fills, and can be written to again once 
   }
   client.socket.resume();
   await eventually(() => wire.writable());
-  await client.until(() => client.bytes > sent * frame.length);
+  await client.until(() => client.bytes > sent * frame.sse.length);
   client.vanish(false);
 });

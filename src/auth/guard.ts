@@ -1,7 +1,7 @@
 import { Elysia } from "elysia";
 import type { Config } from "../config.ts";
 import type { Database, Sql } from "../db/client.ts";
-import { type Announce, type Hint, userChanged } from "../live/hints.ts";
+import { type Announce, type Hint, isPersonal, userChanged } from "../live/hints.ts";
 import { unauthenticated } from "../problem.ts";
 import { bearerOf, publicOrigin } from "./origin.ts";
 import { type Caller, findBySession, findByToken } from "./queries.ts";
@@ -60,7 +60,7 @@ export class Callers {
 
   /** Forgets what a hint tells of: a session or a token that ended, or a person who changed. */
   hear(hint: Hint): void {
-    if (hint.startsWith("r") || hint.startsWith("m")) return;
+    if (!isPersonal(hint)) return;
     this.#endings++;
     for (const [key, { caller }] of this.#remembered) {
       if (caller.credential === hint || userChanged(caller.id) === hint) this.#remembered.delete(key);

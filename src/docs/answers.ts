@@ -11,6 +11,8 @@ export interface Answers {
   open?: true;
   /** What the stream carries: the answer is Server-Sent Events. */
   stream?: string;
+  /** What is to be said of it, where the status does not say it. */
+  about?: string;
 }
 
 const { ref } = schemas;
@@ -25,10 +27,29 @@ const ROOM_BY_RIGHT = { ...ROOM, 403: ["forbidden"] };
 const MESSAGE = { 404: ["room-not-found", "message-not-found"] };
 const MESSAGE_BY_RIGHT = { ...MESSAGE, 403: ["forbidden"] };
 
-const ROOMS_STREAM = [
-  "`rooms`: the body of `GET /rooms`, with the cursor as its id; `reset: true` replaces all that the client holds.",
+const PING_AND_BYE = [
   "`ping`: `{}`, a sign of life.",
   '`bye`: `{ "reason": "signed-out" | "removed" | "shutdown" | "slow" | "rotate" }`; then the stream ends.',
+].join(" ");
+
+const ROOM_STREAM = [
+  "`messages`: `{ reset, messages, cursor }`, with the cursor as its id: new, edited and deleted ones and those with other reactions, each whole, ascending by `seq`.",
+  "`reset: true` replaces all that the client holds by the newest 50; it comes where more than 500 messages and changes were missed.",
+  "`typing`: `{ user }`, good for five seconds.",
+  "`read`: `{ userId, lastReadSeq }`, from when the first `messages` has come; where everybody stood by then is in `GET /rooms/{id}/members`.",
+  PING_AND_BYE,
+].join(" ");
+
+const SOCKET = [
+  'The client sends `{ "subscribe": "rooms", "cursor"? }`, `{ "subscribe": "room", "id", "cursor"? }`, `{ "unsubscribe": "rooms" }`, `{ "unsubscribe": "room", "id" }`, `{ "typing": id }`.',
+  'The server sends `{ "event", "room"?, "data", "id"? }`: the events of the streams, `room` being the room of a timeline.',
+  'What is refused is answered `{ "event": "error", "data": Problem, "re": the frame }`. A `bye` with a `room` ends that room alone.',
+  "Closes with 1000 bye, 1001 shutdown, 1008 right lost, 1009 frame above 16 KiB, 1013 slow.",
+].join(" ");
+
+const ROOMS_STREAM = [
+  "`rooms`: the body of `GET /rooms`, with the cursor as its id; `reset: true` replaces all that the client holds.",
+  PING_AND_BYE,
 ].join(" ");
 
 /** By method and path, as the app names them. */
@@ -79,5 +100,13 @@ export const ANSWERS: Record<string, Answers> = {
   "PATCH /chat/api/rooms/:id/messages/:seq": { success: { 200: message }, problems: MESSAGE_BY_RIGHT },
   "DELETE /chat/api/rooms/:id/messages/:seq": { success: { 204: null }, problems: MESSAGE_BY_RIGHT },
 
+  "POST /chat/api/rooms/:id/typing": { success: { 204: null }, problems: ROOM },
+
   "GET /chat/api/stream/rooms": { success: { 200: Type.String() }, stream: ROOMS_STREAM },
+  "GET /chat/api/stream/rooms/:id": {
+    success: { 200: Type.String() },
+    problems: ROOM,
+    stream: ROOM_STREAM,
+  },
+  "GET /chat/api/ws": { success: { 101: null }, problems: { 426: ["upgrade-required"] }, about: SOCKET },
 };

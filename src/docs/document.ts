@@ -11,7 +11,7 @@ const TAGS = [
   ["Rooms", "The room list with its unread counts, rooms, and read markers."],
   ["Members", "Who is in a room, and as what."],
   ["Messages", "The messages of a room; `seq` counts 1, 2, 3… in each room, without gaps."],
-  ["Streams", "What changes, as Server-Sent Events for a plain `EventSource`."],
+  ["Streams", "What changes, as Server-Sent Events for a plain `EventSource`, or over one WebSocket."],
   ["Operations", "For the orchestrator."],
 ] as const;
 
@@ -136,7 +136,7 @@ function bodyOf({ hooks }: Route) {
 const WORDS: Record<string, string> = { 200: "OK", 201: "Made", 204: "Done" };
 const REPEATED = "It was there already; nothing new was made";
 
-function responsesOf({ method, path, hooks }: Route, { success, problems = {}, open, stream }: Answers) {
+function responsesOf({ method, path, hooks }: Route, { success, problems = {}, open, stream, about }: Answers) {
   const codes = new Map<number, string[]>();
   const add = (status: number, ...more: string[]) =>
     codes.set(status, [...new Set([...(codes.get(status) ?? []), ...more])]);
@@ -157,7 +157,7 @@ function responsesOf({ method, path, hooks }: Route, { success, problems = {}, o
   const well = Object.entries(success).map(([status, schema]) => [
     status,
     {
-      description: stream ?? (status === "200" && 201 in success ? REPEATED : WORDS[status]),
+      description: stream ?? about ?? (status === "200" && 201 in success ? REPEATED : WORDS[status]),
       ...(signsIn ? { headers: { "Set-Cookie": { schema: { type: "string" } } } } : {}),
       ...(schema === null
         ? {}

@@ -34,6 +34,14 @@ export async function listMembers(sql: Sql, callerId: number, roomId: number): P
   return [...rows];
 }
 
+/** @throws Problem 404 `room-not-found` unless the caller is in the room */
+export async function mustBeMember(sql: Sql, callerId: number, roomId: number): Promise<void> {
+  const [row] = await sql`
+    select 1 from memberships m join rooms r on r.id = m.room_id and r.deleted_at is null
+     where m.user_id = ${callerId} and m.room_id = ${roomId} and m.left_at is null`;
+  if (!row) throw notFound("room");
+}
+
 async function findMember(tx: Sql, roomId: number, userId: number): Promise<Member> {
   const [row] = await tx<Member[]>`
     select ${columns(tx)}

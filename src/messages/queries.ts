@@ -28,7 +28,7 @@ export interface NewMessage {
 }
 
 /** A message's own columns and its sender's, from tables `m` and `u`. */
-const columns = (sql: Sql) => sql`
+export const columns = (sql: Sql) => sql`
   m.room_id as "roomId", m.seq, m.kind,
   json_build_object('id', u.id, 'handle', u.handle, 'name', u.name) as sender,
   m.body, m.reply_to as "replyTo", to_json(m.mentions) as mentions, '[]'::json as reactions,

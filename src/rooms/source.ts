@@ -1,13 +1,11 @@
-import { lapsed } from "../auth/queries.ts";
 import type { Sql } from "../db/client.ts";
-import type { Source } from "../live/hub.ts";
+import type { ListSource } from "../live/lists/lists.ts";
 import type { Cursors } from "./cursor.ts";
 import { listRooms, roomsOf } from "./list.ts";
 
-/** What the hub asks, answered by the same query as `GET /rooms`. */
-export const roomSource = (sql: Sql, cursors: Cursors): Source => ({
+/** What the hub asks about room lists, answered by the same query as `GET /rooms`. */
+export const listSource = (sql: Sql, cursors: Cursors): ListSource => ({
   rooms: (userIds) => roomsOf(sql, userIds),
-  lapsed: (credentials) => lapsed(sql, credentials),
   async list(asks) {
     const { cursor, asked } = await listRooms(sql, cursors, asks);
     return {

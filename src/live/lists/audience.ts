@@ -1,15 +1,16 @@
-import type { Subscriber } from "./subscriber.ts";
+import { addTo, removeFrom } from "../sets.ts";
+import type { ListSubscription } from "./subscription.ts";
 
-/** One person with at least one open stream. */
+/** One person with at least one open room list. */
 export class Person {
-  readonly streams = new Set<Subscriber>();
+  readonly lists = new Set<ListSubscription>();
   /** The rooms they are in, as far as the last answers told; null: not asked for yet. */
   rooms: Set<number> | null = null;
   /** Rooms that may have changed. */
   readonly dirty = new Set<number>();
   /** All of them may have. */
   recheck = false;
-  /** Up to where every stream has been told everything; "" before the first answer. */
+  /** Up to where every list has been told everything; "" before the first answer. */
   verified = "";
   /** The versions that were told since `verified`: the next check brings them again. */
   told = new Map<number, string>();
@@ -22,31 +23,28 @@ export class Person {
   }
 }
 
-/** Who listens: the open streams by person, by room and by what gives them the right. */
+/** Who listens to room lists: by person and by room. */
 export class Audience {
   readonly #people = new Map<number, Person>();
   readonly #byRoom = new Map<number, Set<Person>>();
-  readonly #byCredential = new Map<string, Set<Subscriber>>();
 
-  /** Registers a stream with its person. */
-  add(stream: Subscriber): void {
-    const person = this.#people.get(stream.userId) ?? new Person(stream.userId);
-    this.#people.set(stream.userId, person);
-    person.streams.add(stream);
-    addTo(this.#byCredential, stream.credential, stream);
+  /** Registers a list with its person. */
+  add(list: ListSubscription): void {
+    const person = this.#people.get(list.userId) ?? new Person(list.userId);
+    this.#people.set(list.userId, person);
+    person.lists.add(list);
   }
 
-  /** Forgets a stream, once or many times. @returns the person whose last one it was */
-  remove(stream: Subscriber): Person | undefined {
-    removeFrom(this.#byCredential, stream.credential, stream);
-    const person = this.#people.get(stream.userId);
-    if (!person?.streams.delete(stream) || person.streams.size > 0) return undefined;
+  /** Forgets a list, once or many times. @returns the person whose last one it was */
+  remove(list: ListSubscription): Person | undefined {
+    const person = this.#people.get(list.userId);
+    if (!person?.lists.delete(list) || person.lists.size > 0) return undefined;
     for (const roomId of person.rooms ?? []) removeFrom(this.#byRoom, roomId, person);
-    this.#people.delete(stream.userId);
+    this.#people.delete(list.userId);
     return person;
   }
 
-  /** The person, while a stream of theirs is open. */
+  /** The person, while a list of theirs is open. */
   find(userId: number): Person | undefined {
     return this.#people.get(userId);
   }
@@ -64,14 +62,6 @@ export class Audience {
     return this.#byRoom.get(roomId) ?? [];
   }
 
-  byCredential(credential: string): Subscriber[] {
-    return [...(this.#byCredential.get(credential) ?? [])];
-  }
-
-  credentials(): string[] {
-    return [...this.#byCredential.keys()];
-  }
-
   /** From now on a change of the room concerns the person. @returns whether it did not before */
   enter(person: Person, roomId: number): boolean {
     // An answer that was under way must not bring back who has gone.
@@ -87,19 +77,6 @@ export class Audience {
   }
 
   get size() {
-    let streams = 0;
-    for (const { size } of this.#byCredential.values()) streams += size;
-    return { streams, people: this.#people.size, rooms: this.#byRoom.size };
+    return { people: this.#people.size, rooms: this.#byRoom.size };
   }
-}
-
-function addTo<K, V>(sets: Map<K, Set<V>>, key: K, value: V): void {
-  const set = sets.get(key);
-  if (set) set.add(value);
-  else sets.set(key, new Set([value]));
-}
-
-function removeFrom<K, V>(sets: Map<K, Set<V>>, key: K, value: V): void {
-  const set = sets.get(key);
-  if (set?.delete(value) && set.size === 0) sets.delete(key);
 }

@@ -1,5 +1,5 @@
 import Stream from "@elysiajs/stream";
-import type { Wire } from "./subscriber.ts";
+import type { Wire } from "../live/connection.ts";
 
 const HEADERS = {
   "content-type": "text/event-stream; charset=utf-8",
@@ -30,7 +30,7 @@ export function openWire(request: Request, server: Connections | null): { wire: 
   const wire: Wire = {
     writable: () => open && (controller.desiredSize ?? 0) > 0,
     send(frame) {
-      if (open) stream.send(frame);
+      if (open) stream.send(frame.sse);
     },
     close() {
       if (!open) return;

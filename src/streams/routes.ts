@@ -1,0 +1,104 @@
+import { Elysia, t } from "elysia";
+import { type Callers, guard } from "../auth/guard.ts";
+import type { Caller } from "../auth/queries.ts";
+import type { Config } from "../config.ts";
+import type { Database } from "../db/client.ts";
+import { Connection } from "../live/connection.ts";
+import { retryFrame } from "../live/frame.ts";
+import type { Hub } from "../live/hub.ts";
+import type { Log } from "../log.ts";
+import { mustBeMember } from "../members/queries.ts";
+import { unauthenticated, unavailable, upgradeRequired } from "../problem.ts";
+import { pathId } from "../schema.ts";
+import type { Typists } from "../typing/typists.ts";
+import { Socket } from "./socket.ts";
+import { openWire } from "./wire.ts";
+
+const cursor = t.Object({
+  cursor: t.Optional(t.String({ description: "For a first connect after a GET; Last-Event-ID wins" })),
+});
+
+/** What is used here of a request's context. */
+interface Context {
+  request: Request;
+  server: Bun.Server<unknown> | null;
+  caller: Caller;
+  query: { cursor?: string };
+}
+
+/** The room list and each room's timeline, live: as Server-Sent Events, or all of them over one WebSocket. */
+export function streamRoutes(parts: {
+  hub: Hub;
+  db: Database;
+  callers: Callers;
+  config: Config;
+  log: Log;
+  typists: Typists;
+}) {
+  const { hub, db, callers, config, log } = parts;
+
+  const mustBeReady = () => {
+    if (!hub.ready) throw unavailable("Streams cannot be served right now. Come back in a moment.");
+  };
+
+  /** A stream of Server-Sent Events. @param listen opens what it brings, from a cursor on */
+  function openStream(
+    { request, server, caller, query }: Context,
+    about: object,
+    listen: (connection: Connection, cursor: string) => void,
+  ): Response {
+    mustBeReady();
+    const { wire, response } = openWire(request, server);
+    // One whose client has gone already, or that asks for the headers alone, registers nothing.
+    if (request.signal.aborted || request.method === "HEAD") return response;
+    const opened = Date.now();
+    const cursor = request.headers.get("last-event-id") || query.cursor || "";
+    const connection = new Connection(caller.id, caller.credential, wire, opened, (reason) => {
+      const seconds = Math.round((Date.now() - opened) / 1000);
+      log.info({ user: caller.id, ...about, reason, seconds }, "stream closed");
+    });
+    if (!hub.join(connection)) throw unauthenticated();
+    wire.send(retryFrame());
+    log.info({ user: caller.id, ...about, resumed: cursor !== "" }, "stream opened");
+    request.signal.addEventListener("abort", () => hub.leave(connection));
+    listen(connection, cursor);
+    return response;
+  }
+
+  return new Elysia({ tags: ["Streams"] })
+    .use(guard(callers, config))
+    .get(
+      "/stream/rooms",
+      (context) => openStream(context, {}, (connection, cursor) => hub.openList(connection, cursor)),
+      {
+        query: cursor,
+        detail: { summary: "The room list, live: Server-Sent Events `rooms`, `ping`, `bye`" },
+      },
+    )
+    .get(
+      "/stream/rooms/:id",
+      async (context) => {
+        mustBeReady();
+        const roomId = pathId(context.params.id, "room");
+        await mustBeMember(db.sql, context.caller.id, roomId);
+        return openStream(context, { room: roomId }, (connection, cursor) => {
+          hub.openTimeline(connection, roomId, cursor, () => hub.end(connection, "removed"));
+        });
+      },
+      {
+        query: cursor,
+        detail: {
+          summary: "A room's timeline, live: Server-Sent Events `messages`, `typing`, `read`, `ping`, `bye`",
+        },
+      },
+    )
+    .get(
+      "/ws",
+      ({ request, server, caller, set }) => {
+        mustBeReady();
+        set.status = 101; // for the log line
+        if (!server?.upgrade(request, { data: new Socket(caller, parts) })) throw upgradeRequired();
+      },
+      { detail: { summary: "All of it over one WebSocket" } },
+    );
+}
