@@ -1,4 +1,7 @@
-/** One part of a request that does not fit: `path` is a JSON pointer into the body or the query; "" is all of it. */
+/**
+ * One part of a request that does not fit: `path` is a JSON pointer into the body, the query or the path's parameters;
+ * "" is all of the body.
+ */
 export interface FieldError {
   path: string;
   message: string;
@@ -55,7 +58,7 @@ export const forbidden = (detail: string): Problem => new Problem(403, "forbidde
 export const unauthenticated = (): Problem =>
   new Problem(401, "unauthenticated", "Sign in, or send a bearer token that is valid.");
 
-/** 422: a part of the request that has the wrong form; `path` is a JSON pointer into the body or the query. */
+/** 422: a part of the request that has the wrong form; `path` is as in FieldError. */
 export const invalid = (path: string, message: string): Problem =>
   new Problem(422, "invalid", `${path.slice(1) || "The body"}: ${message}`, {
     errors: [{ path, message }],

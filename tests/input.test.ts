@@ -35,12 +35,13 @@ const ROUTES = createApp({ config: readConfig({}), db: {} } as Parts)
   }));
 const WRITES = ROUTES.filter(({ method }) => method !== "GET");
 
-/** A path with its parameters filled in: ada's room, its first message, herself. */
+/** A path with its parameters filled in: ada's room, its first message, herself, an emoji. */
 const fill = (path: string): string =>
   path
     .replace(/:id\b/, String(roomId))
     .replace(/:seq\b/, "1")
-    .replace(/:userId\b/, String(ada.user.id));
+    .replace(/:userId\b/, String(ada.user.id))
+    .replace(/:emoji\b/, encodeURIComponent("👍"));
 
 const CONTENT: [string, string] = ["content-type", "application/json"];
 
@@ -782,6 +783,12 @@ const anySegment = fc.oneof(
   },
 );
 
+const anyEmoji = fc.oneof(
+  { weight: 3, arbitrary: fc.constantFrom("👍", "🏳️‍🌈", "#️⃣").map(encodeURIComponent) },
+  { weight: 1, arbitrary: anySegment },
+  { weight: 1, arbitrary: fc.constantFrom("%ff", "%F0%9F%91", "%F0%9F%91%8D%00") },
+);
+
 const anyQuery = (schema: TSchema | undefined) =>
   fc
     .array(
@@ -802,7 +809,7 @@ const anyRequest = fc
   .chain((route) =>
     fc.record({
       route: fc.constant(route),
-      segments: fc.array(anySegment, { minLength: 2, maxLength: 2 }),
+      segments: fc.tuple(anySegment, anySegment, anyEmoji),
       query: anyQuery(route.query),
       body: route.method === "GET" ? fc.constant(undefined) : anyBody(route.body),
       type: fc.oneof(

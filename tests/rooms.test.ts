@@ -304,6 +304,8 @@ const ROUTES: [method: string, path: string, body?: object][] = [
   ["GET", "/messages/1"],
   ["PATCH", "/messages/1", { body: "mine" }],
   ["DELETE", "/messages/1"],
+  ["PUT", "/messages/1/reactions/👍"],
+  ["DELETE", "/messages/1/reactions/👍"],
 ];
 
 /** An answer as it is on the wire. */

@@ -99,6 +99,11 @@ export const ANSWERS: Record<string, Answers> = {
   "GET /chat/api/rooms/:id/messages/:seq": { success: { 200: message }, problems: MESSAGE },
   "PATCH /chat/api/rooms/:id/messages/:seq": { success: { 200: message }, problems: MESSAGE_BY_RIGHT },
   "DELETE /chat/api/rooms/:id/messages/:seq": { success: { 204: null }, problems: MESSAGE_BY_RIGHT },
+  "PUT /chat/api/rooms/:id/messages/:seq/reactions/:emoji": {
+    success: { 200: message },
+    problems: { ...MESSAGE, 409: ["too-many-reactions"] },
+  },
+  "DELETE /chat/api/rooms/:id/messages/:seq/reactions/:emoji": { success: { 204: null }, problems: MESSAGE },
 
   "POST /chat/api/rooms/:id/typing": { success: { 204: null }, problems: ROOM },
 

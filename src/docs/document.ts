@@ -20,6 +20,7 @@ const PATH_PARAMETERS: Record<string, { schema: TSchema; description: string }> 
   id: { schema: ID, description: "The room's id" },
   tokenId: { schema: ID, description: "The token's id" },
   seq: { schema: ID, description: "The message's number in the room" },
+  emoji: { schema: Type.String(), description: "One emoji of Unicode's RGI set, percent-encoded" },
   userId: { schema: Type.Union([ID, Type.Literal("me")]), description: "A user's id, or `me`" },
 };
 

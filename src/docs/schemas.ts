@@ -42,7 +42,7 @@ export const problem = named(
       errors: Type.Optional(
         Type.Array(
           Type.Object({
-            path: text("A JSON pointer into the body or the query"),
+            path: text("A JSON pointer into the body, the query or the path's parameters"),
             message: Type.String(),
           }),
         ),
@@ -175,7 +175,11 @@ export const message = named(
     replyTo: nullable(seq("The message that it answers")),
     mentions: Type.Array(id("Of a user whom it mentions")),
     reactions: Type.Array(
-      Type.Object({ emoji: Type.String(), users: Type.Array(id("Of a user who reacted")) }),
+      Type.Object({
+        emoji: text("One of Unicode's RGI set"),
+        users: Type.Array(id("Of a user who reacted"), { description: "Whoever was first comes first" }),
+      }),
+      { description: "By emoji, in the order of the first reactions; at most 20" },
     ),
     clientId: nullable(text("As the sender's program gave it")),
     createdAt: time("When it was sent"),

@@ -14,6 +14,7 @@ export interface Message {
   body: string | null;
   replyTo: number | null;
   mentions: number[];
+  /** Emoji and users, each in the order of the first reactions. */
   reactions: { emoji: string; users: number[] }[];
   clientId: string | null;
   createdAt: Date;
@@ -31,7 +32,7 @@ export interface NewMessage {
 export const columns = (sql: Sql) => sql`
   m.room_id as "roomId", m.seq, m.kind,
   json_build_object('id', u.id, 'handle', u.handle, 'name', u.name) as sender,
-  m.body, m.reply_to as "replyTo", to_json(m.mentions) as mentions, '[]'::json as reactions,
+  m.body, m.reply_to as "replyTo", to_json(m.mentions) as mentions, m.reactions,
   m.client_id as "clientId", m.created_at as "createdAt", m.edited_at as "editedAt", m.deleted_at as "deletedAt"`;
 
 /**
@@ -228,7 +229,7 @@ export async function editMessage(
 }
 
 /**
- * Deletes a message: it keeps its seq, loses its text, and the room's last message is found again.
+ * Deletes a message: it keeps its seq, loses its text and its reactions, and the room's last message is found again.
  * @throws Problem 403, 404; nothing if it is deleted already
  */
 export async function deleteMessage(tx: Sql, userId: number, roomId: number, seq: number): Promise<void> {
@@ -251,7 +252,7 @@ export async function deleteMessage(tx: Sql, userId: number, roomId: number, seq
        where room_id = ${roomId} and seq = ${seq} and user_id = any (${arrayLiteral(message.mentions)}::bigint[])
     )
     update messages
-       set body = null, deleted_at = now(), mentions = '{}', changed = room.change_count
+       set body = null, deleted_at = now(), mentions = '{}', reactions = '[]', changed = room.change_count
       from room
      where room_id = ${roomId} and seq = ${seq}`;
   await tx`

@@ -4,6 +4,7 @@ import { roomChanged } from "../live/hints.ts";
 import { invalid } from "../problem.ts";
 import { integer, MAX_ID, nullable, pathId, text } from "../schema.ts";
 import { deleteMessage, editMessage, findMessage, listMessages, sendMessage } from "./queries.ts";
+import { pathEmoji, setReaction } from "./reactions.ts";
 
 const messageBody = text({ minLength: 1, maxLength: 10_000 });
 const clientId = text({
@@ -16,6 +17,18 @@ const seq = (minimum: number) => t.Optional(t.Integer({ minimum, maximum: MAX_ID
 
 /** The messages of a room. */
 export function messageRoutes({ db, callers, config, announce }: Dependencies) {
+  /** Puts a reaction on a message, or takes it away. @returns the message as it is now */
+  async function react(callerId: number, path: { id: string; seq: string; emoji: string }, on: boolean) {
+    const roomId = pathId(path.id, "room");
+    const seq = pathId(path.seq, "message");
+    const emoji = pathEmoji(path.emoji);
+    const { message, isChange } = await db.transaction((tx) =>
+      setReaction(tx, callerId, roomId, seq, emoji, on),
+    );
+    if (isChange) announce(roomChanged(roomId));
+    return message;
+  }
+
   return new Elysia({ prefix: "/rooms/:id/messages", tags: ["Messages"] })
     .use(guard(callers, config))
     .get(
@@ -84,5 +97,16 @@ export function messageRoutes({ db, callers, config, announce }: Dependencies) {
         set.status = 204;
       },
       { detail: { summary: "Delete a message (its sender, a moderator, an owner)" } },
+    )
+    .put("/:seq/reactions/:emoji", ({ caller, params }) => react(caller.id, params, true), {
+      detail: { summary: "React to a message" },
+    })
+    .delete(
+      "/:seq/reactions/:emoji",
+      async ({ caller, params, set }) => {
+        await react(caller.id, params, false);
+        set.status = 204;
+      },
+      { detail: { summary: "Take my reaction away" } },
     );
 }
