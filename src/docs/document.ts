@@ -137,7 +137,10 @@ function bodyOf({ hooks }: Route) {
 const WORDS: Record<string, string> = { 200: "OK", 201: "Made", 204: "Done" };
 const REPEATED = "It was there already; nothing new was made";
 
-function responsesOf({ method, path, hooks }: Route, { success, problems = {}, open, stream, about }: Answers) {
+function responsesOf(
+  { method, path, hooks }: Route,
+  { success, problems = {}, open, stream, about }: Answers,
+) {
   const codes = new Map<number, string[]>();
   const add = (status: number, ...more: string[]) =>
     codes.set(status, [...new Set([...(codes.get(status) ?? []), ...more])]);

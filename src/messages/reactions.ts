@@ -35,7 +35,7 @@ export async function setReaction(
 ): Promise<{ message: Message; isChange: boolean }> {
   await lockRoom(tx, roomId, userId);
   const message = await findMessage(tx, userId, roomId, seq);
-  if (message.deletedAt !== null) throw notFound("message");
+  if (on && message.deletedAt !== null) throw notFound("message");
   const has = message.reactions.some((kind) => kind.emoji === emoji && kind.users.includes(userId));
   if (has === on) return { message, isChange: false };
   const reactions = (on ? withUser : withoutUser)(message.reactions, emoji, userId);

@@ -1,6 +1,6 @@
 import { Elysia, t } from "elysia";
 import { type Dependencies, guard } from "../auth/guard.ts";
-import { roomChanged } from "../live/hints.ts";
+import { messagesChanged, roomChanged } from "../live/hints.ts";
 import { invalid } from "../problem.ts";
 import { integer, MAX_ID, nullable, pathId, text } from "../schema.ts";
 import { deleteMessage, editMessage, findMessage, listMessages, sendMessage } from "./queries.ts";
@@ -25,7 +25,7 @@ export function messageRoutes({ db, callers, config, announce }: Dependencies) {
     const { message, isChange } = await db.transaction((tx) =>
       setReaction(tx, callerId, roomId, seq, emoji, on),
     );
-    if (isChange) announce(roomChanged(roomId));
+    if (isChange) announce(messagesChanged(roomId));
     return message;
   }
 

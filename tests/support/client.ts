@@ -1,11 +1,14 @@
 import type { User } from "../../src/auth/queries.ts";
-import type { Message } from "../../src/messages/queries.ts";
+import type { listMessages, Message } from "../../src/messages/queries.ts";
 import type { Room } from "../../src/rooms/list.ts";
 import { EventReader } from "./events.ts";
 
 /** A type as it comes over the wire: dates are text. */
 export type Json<T> = T extends Date ? string : T extends object ? { [K in keyof T]: Json<T[K]> } : T;
 export type RoomList = { cursor: string; rooms: Json<Room>[]; left: number[]; reset: boolean };
+
+export type Timeline = { reset: boolean; messages: Json<Message>[]; cursor: string };
+export type MessagePage = Json<Awaited<ReturnType<typeof listMessages>>>;
 
 export interface Reply<T> {
   status: number;
@@ -92,8 +95,19 @@ export class Client {
     EventReader.open(
       `${this.api}/stream/rooms`,
       { ...this.headers, ...(cursor === undefined ? {} : { "last-event-id": cursor }) },
-      held,
+      { rooms: held },
     );
+
+  /** Opens a room's timeline, from a cursor and what was held at it. */
+  watch = (roomId: number, cursor?: string, held?: EventReader["messages"]): Promise<EventReader> =>
+    EventReader.open(
+      `${this.api}/stream/rooms/${roomId}`,
+      { ...this.headers, ...(cursor === undefined ? {} : { "last-event-id": cursor }) },
+      { messages: held },
+    );
+
+  /** The newest messages, as a fresh GET gives them. */
+  page = (roomId: number, query = "") => this.must<MessagePage>("GET", `/rooms/${roomId}/messages${query}`);
 }
 
 const cookieOf = ({ headers }: { headers: Headers }): string =>

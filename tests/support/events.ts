@@ -1,4 +1,5 @@
-import type { RoomList } from "./client.ts";
+import type { Message } from "../../src/messages/queries.ts";
+import type { Json, RoomList, Timeline } from "./client.ts";
 import { Waiting } from "./waiting.ts";
 
 export interface StreamEvent {
@@ -8,11 +9,18 @@ export interface StreamEvent {
   id: string;
 }
 
+/** What a client holds when it comes. */
+export interface Held {
+  rooms?: Map<number, RoomList["rooms"][number]>;
+  messages?: Map<number, Json<Message>>;
+}
+
 /** A reader of Server-Sent Events, as the HTML Standard says (9.2.6), with a reducer for the room list. */
 export class EventReader {
   readonly events: StreamEvent[] = [];
   /** What the client holds: the reducer of the contract. */
   readonly rooms: Map<number, RoomList["rooms"][number]>;
+  readonly messages: Map<number, Json<Message>>;
   lastEventId = "";
   retry = 0;
   /** Set when the server ended the stream. */
@@ -23,10 +31,11 @@ export class EventReader {
   private constructor(
     readonly response: Response,
     abort: AbortController,
-    held: Iterable<[number, RoomList["rooms"][number]]>,
+    held: Held,
   ) {
     this.#abort = abort;
-    this.rooms = new Map(held);
+    this.rooms = new Map(held.rooms);
+    this.messages = new Map(held.messages);
     void this.#read();
   }
 
@@ -34,11 +43,7 @@ export class EventReader {
    * @param held what the client holds already
    * @throws if the answer is no stream
    */
-  static async open(
-    url: string,
-    headers: Record<string, string>,
-    held: Iterable<[number, RoomList["rooms"][number]]> = [],
-  ): Promise<EventReader> {
+  static async open(url: string, headers: Record<string, string>, held: Held = {}): Promise<EventReader> {
     const abort = new AbortController();
     const response = await fetch(url, { headers, signal: abort.signal });
     if (response.status !== 200) {
@@ -110,6 +115,7 @@ export class EventReader {
     const event = { event: fields.get("event") ?? "message", data: JSON.parse(data), id: this.lastEventId };
     this.events.push(event);
     if (event.event === "rooms") reduce(this.rooms, event.data);
+    if (event.event === "messages") reduceMessages(this.messages, event.data);
   }
 }
 
@@ -119,6 +125,15 @@ export function reduce(held: Map<number, RoomList["rooms"][number]>, list: RoomL
   for (const id of list.left) held.delete(id);
   for (const room of list.rooms) held.set(room.id, room);
 }
+
+/** The same for a room's messages. */
+export function reduceMessages(held: Map<number, Json<Message>>, { reset, messages }: Timeline): void {
+  if (reset) held.clear();
+  for (const message of messages) held.set(message.seq, message);
+}
+
+/** The messages that a client holds, ascending. */
+export const bySeq = (held: Map<number, Json<Message>>) => [...held.values()].sort((a, b) => a.seq - b.seq);
 
 /** What a client holds, in the list's order: newest activity first, then the higher id. */
 export const inOrder = (held: Map<number, RoomList["rooms"][number]>) =>
