@@ -1,113 +1,24 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { connect, type Database } from "../src/db/client.ts";
-import { Connection, type Wire } from "../src/live/connection.ts";
-import type { Frame } from "../src/live/frame.ts";
 import { membershipChanged, roomChanged } from "../src/live/hints.ts";
 import { Hub, type Source } from "../src/live/hub.ts";
 import { Person } from "../src/live/lists/audience.ts";
 import { Sweep } from "../src/live/lists/sweep.ts";
-import { sendMessage } from "../src/messages/queries.ts";
-import { readCursors } from "../src/rooms/cursor.ts";
-import { liveSource } from "../src/source.ts";
-import type { RoomList } from "./support/client.ts";
-import { freshDatabase, type TestDatabase } from "./support/database.ts";
 import { eventually } from "./support/eventually.ts";
+import { HubBench, newHub, Reader } from "./support/hub.ts";
 
-let database: TestDatabase;
-let db: Database;
+let bench: HubBench;
 beforeAll(async () => {
-  database = await freshDatabase();
-  db = connect(database.target, { pool: 8, statementTimeout: 5 });
+  bench = await HubBench.open();
 });
-afterAll(async () => {
-  await db.close();
-  await database.drop();
-});
-
-let credential: string;
-
-/** So many people in one room, and a session that the streams of a test hang on. */
-async function crowd(people: number): Promise<{ userIds: number[]; roomId: number }> {
-  const { sql } = database;
-  const [room] =
-    await sql`insert into rooms (kind, name, member_count) values ('open', 'crowd', ${people}) returning id`;
-  const users = await sql`
-    with u as (
-      insert into users (handle, name) select 'u' || ${room?.id} || '.' || i, 'U' || i from generate_series(1, ${people}::int) i returning id
-    ), m as (insert into memberships (user_id, room_id) select id, ${room?.id} from u)
-    select id from u`;
-  const [session] = await sql`
-    insert into sessions (user_id, secret_hash, expires_at)
-    values (${users[0]?.id}, sha256(${`${room?.id}`}::bytea), now() + interval '1 day') returning 's' || id as credential`;
-  credential = session?.credential;
-  return { userIds: users.map(({ id }) => id), roomId: room?.id };
-}
-
-/** The real source, watched: how many queries, and how many at once. */
-async function watched() {
-  const real = liveSource(db.sql, await readCursors(db.sql));
-  const seen = { lists: 0, asks: 0, most: 0, now: 0 };
-  const watch =
-    <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
-    async (...args: A) => {
-      seen.most = Math.max(seen.most, ++seen.now);
-      try {
-        return await call(...args);
-      } finally {
-        seen.now--;
-      }
-    };
-  const source: Source = {
-    rooms: watch(real.rooms),
-    timelines: watch(real.timelines),
-    members: watch(real.members),
-    lapsed: watch(real.lapsed),
-    list: watch((asks) => {
-      seen.lists++;
-      seen.asks += asks.length;
-      return real.list(asks);
-    }),
-  };
-  return { source, seen };
-}
-
-/** A wire into this test, full whenever the test says so. */
-class Reader implements Wire {
-  full = false;
-  readonly frames: Uint8Array[] = [];
-  readonly lists: RoomList[] = [];
-  writable = () => !this.full;
-  send({ sse }: Frame): void {
-    this.frames.push(sse);
-    const data = /^event: rooms\nid: .*\ndata: (.*)\n\n$/.exec(Buffer.from(sse).toString())?.[1];
-    if (data) this.lists.push(JSON.parse(data));
-  }
-  close(): void {}
-  drop(): void {}
-  get lastSeq(): number {
-    return this.lists.at(-1)?.rooms[0]?.lastSeq ?? 0;
-  }
-}
-
-const open = (hub: Hub, userId: number, wire: Reader, cursor = "") => {
-  const connection = new Connection(userId, credential, wire, Date.now(), () => {});
-  hub.join(connection);
-  hub.openList(connection, cursor);
-  return connection;
-};
-
-const newHub = (source: Source) =>
-  new Hub(source, { pingMs: 15_000, idleMs: 60_000 }, (error) => {
-    throw error;
-  });
+afterAll(() => bench.close());
 
 test("there is one live query at a time, and it takes all that is dirty, however many streams", async () => {
-  const { userIds, roomId } = await crowd(300);
-  const { source, seen } = await watched();
+  const { userIds, roomId } = await bench.crowd(300);
+  const { source, seen } = await bench.watched();
   const hub = newHub(source);
   const readers = userIds.map((userId) => {
     const reader = new Reader();
-    open(hub, userId, reader);
+    bench.openList(hub, userId, reader);
     return reader;
   });
   await eventually(() => readers.every((reader) => reader.lists.length === 1));
@@ -118,7 +29,7 @@ test("there is one live query at a time, and it takes all that is dirty, however
   await Promise.all(
     Array.from({ length: sends }, async (_, i) => {
       const sender = userIds[i % userIds.length] as number;
-      await sendMessage(db.sql, sender, roomId, { body: "x", clientId: null, replyTo: null });
+      await bench.send(sender, roomId);
       hub.hear(roomChanged(roomId));
     }),
   );
@@ -129,11 +40,11 @@ test("there is one live query at a time, and it takes all that is dirty, however
 });
 
 test("states never go backwards on one stream, and a full wire gets nothing until it drains", async () => {
-  const { userIds, roomId } = await crowd(4);
-  const { source } = await watched();
+  const { userIds, roomId } = await bench.crowd(4);
+  const { source } = await bench.watched();
   const hub = newHub(source);
   const readers = userIds.map(() => new Reader());
-  for (const [i, userId] of userIds.entries()) open(hub, userId, readers[i] as Reader);
+  for (const [i, userId] of userIds.entries()) bench.openList(hub, userId, readers[i] as Reader);
   await eventually(() => readers.every((reader) => reader.lists.length === 1));
   const [slow] = readers as [Reader];
   for (let round = 0; round < 10; round++) {
@@ -141,11 +52,7 @@ test("states never go backwards on one stream, and a full wire gets nothing unti
     const sent = slow.frames.length;
     await Promise.all(
       Array.from({ length: 20 }, async (_, i) => {
-        await sendMessage(db.sql, userIds[i % 4] as number, roomId, {
-          body: "x",
-          clientId: null,
-          replyTo: null,
-        });
+        await bench.send(userIds[i % 4] as number, roomId);
         hub.hear(roomChanged(roomId));
       }),
     );
@@ -163,14 +70,13 @@ test("states never go backwards on one stream, and a full wire gets nothing unti
 });
 
 test("a hint that is lost, doubled or of nobody does no harm", async () => {
-  const { userIds, roomId } = await crowd(2);
-  const { source, seen } = await watched();
+  const { userIds, roomId } = await bench.crowd(2);
+  const { source, seen } = await bench.watched();
   const hub = newHub(source);
   const reader = new Reader();
-  open(hub, userIds[0] as number, reader);
+  bench.openList(hub, userIds[0] as number, reader);
   await eventually(() => reader.lists.length === 1);
-  const send = () =>
-    sendMessage(db.sql, userIds[1] as number, roomId, { body: "x", clientId: null, replyTo: null });
+  const send = () => bench.send(userIds[1] as number, roomId);
 
   await send(); // lost: only the sweep finds it
   hub.sweep();
@@ -188,13 +94,13 @@ test("a hint that is lost, doubled or of nobody does no harm", async () => {
 });
 
 test("a frame that several streams of one person get is encoded once", async () => {
-  const { userIds, roomId } = await crowd(2);
-  const { source } = await watched();
+  const { userIds, roomId } = await bench.crowd(2);
+  const { source } = await bench.watched();
   const hub = newHub(source);
   const readers = [new Reader(), new Reader(), new Reader()];
-  for (const reader of readers) open(hub, userIds[0] as number, reader);
+  for (const reader of readers) bench.openList(hub, userIds[0] as number, reader);
   await eventually(() => readers.every((reader) => reader.lists.length === 1));
-  await sendMessage(db.sql, userIds[1] as number, roomId, { body: "x", clientId: null, replyTo: null });
+  await bench.send(userIds[1] as number, roomId);
   hub.hear(roomChanged(roomId));
   await eventually(() => readers.every((reader) => reader.lastSeq === 1));
   const [first, ...others] = readers.map((reader) => reader.frames.at(-1));
@@ -203,8 +109,8 @@ test("a frame that several streams of one person get is encoded once", async () 
 });
 
 test("a query that fails is tried again, and nothing is lost", async () => {
-  const { userIds, roomId } = await crowd(2);
-  const { source } = await watched();
+  const { userIds, roomId } = await bench.crowd(2);
+  const { source } = await bench.watched();
   let failing = 3;
   const failures: unknown[] = [];
   const flaky: Source = {
@@ -213,11 +119,11 @@ test("a query that fails is tried again, and nothing is lost", async () => {
   };
   const hub = new Hub(flaky, { pingMs: 15_000, idleMs: 60_000 }, (error) => failures.push(error));
   const reader = new Reader();
-  open(hub, userIds[0] as number, reader);
+  bench.openList(hub, userIds[0] as number, reader);
   await eventually(() => reader.lists.length === 1);
   expect(failures).toHaveLength(3);
   failing = 2;
-  await sendMessage(db.sql, userIds[1] as number, roomId, { body: "x", clientId: null, replyTo: null });
+  await bench.send(userIds[1] as number, roomId);
   hub.hear(roomChanged(roomId));
   await eventually(() => !hub.ready); // new streams are refused meanwhile
   await eventually(() => reader.lastSeq === 1);
@@ -226,12 +132,13 @@ test("a query that fails is tried again, and nothing is lost", async () => {
 });
 
 test("a message that is sent while its reader's entry into the room is being looked up is not missed", async () => {
-  const { userIds, roomId } = await crowd(2);
-  const [room] =
-    await database.sql`insert into rooms (kind, name, member_count) values ('open', 'entered', 1) returning id`;
+  const { userIds, roomId } = await bench.crowd(2);
+  const [room] = await bench.database
+    .sql`insert into rooms (kind, name, member_count) values ('open', 'entered', 1) returning id`;
   const entered = room?.id as number;
-  await database.sql`insert into memberships (user_id, room_id) values (${userIds[1] as number}, ${entered})`;
-  const { source } = await watched();
+  await bench.database
+    .sql`insert into memberships (user_id, room_id) values (${userIds[1] as number}, ${entered})`;
+  const { source } = await bench.watched();
   let held: Promise<void> | undefined;
   const hub = newHub({
     ...source,
@@ -242,15 +149,16 @@ test("a message that is sent while its reader's entry into the room is being loo
     },
   });
   const reader = new Reader();
-  open(hub, userIds[0] as number, reader);
+  bench.openList(hub, userIds[0] as number, reader);
   await eventually(() => reader.lists.length === 1);
 
   const { promise, resolve } = Promise.withResolvers<void>();
   held = promise;
-  await database.sql`insert into memberships (user_id, room_id) values (${userIds[0] as number}, ${entered})`;
+  await bench.database
+    .sql`insert into memberships (user_id, room_id) values (${userIds[0] as number}, ${entered})`;
   hub.hear(membershipChanged(userIds[0] as number, entered));
   await eventually(() => hub.state.queries === 3); // rooms, the first list, this one
-  await sendMessage(db.sql, userIds[1] as number, entered, { body: "x", clientId: null, replyTo: null });
+  await bench.send(userIds[1] as number, entered);
   hub.hear(roomChanged(entered));
   held = undefined;
   resolve();
@@ -265,21 +173,21 @@ test("a message that is sent while its reader's entry into the room is being loo
 });
 
 test("a hub whose streams have all gone while the database was away is ready for new ones", async () => {
-  const { userIds } = await crowd(1);
-  const { source } = await watched();
+  const { userIds } = await bench.crowd(1);
+  const { source } = await bench.watched();
   let away = true;
   const hub = new Hub(
     { ...source, list: (asks) => (away ? Promise.reject(new Error("away")) : source.list(asks)) },
     { pingMs: 15_000, idleMs: 60_000 },
     () => {},
   );
-  const gone = open(hub, userIds[0] as number, new Reader());
+  const gone = bench.openList(hub, userIds[0] as number, new Reader());
   await eventually(() => !hub.ready);
   hub.leave(gone);
   await eventually(() => hub.ready);
   away = false;
   const reader = new Reader();
-  open(hub, userIds[0] as number, reader);
+  bench.openList(hub, userIds[0] as number, reader);
   await eventually(() => reader.lists.length === 1);
   hub.shutDown();
 });

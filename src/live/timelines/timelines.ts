@@ -56,7 +56,7 @@ class Watched {
   readonly typists = new Set<number>();
   /** The count of removals as of which all that have started are members. */
   removals = -1;
-  /** The newest message as of the last answer. */
+  /** Up to which message the senders' read markers were told; -1: nobody has been told anything. */
   lastSeq = -1;
   /** Each person's read marker as it was last told. */
   readonly markers = new Map<number, number>();
@@ -234,10 +234,10 @@ export class Timelines {
     await this.#endRemoved(answered);
 
     const now = Date.now();
-    for (const { room, readers, typists } of rooms) {
+    for (const { room, changed, readers, typists } of rooms) {
       const here = answered.filter((asked) => asked.room === room);
       const memberOf = (userId: number) => found.get(keyOf({ roomId: room.roomId, userId }));
-      const reads = readsOf(room, here, readers, memberOf);
+      const reads = readsOf(room, here, changed, readers, memberOf);
       const typing = typists.flatMap((userId) => typingFrame(memberOf(userId)) ?? []);
       for (const timeline of room.timelines) if (timeline.waiting) timeline.keep(reads);
       for (const { stretch, timelines } of here) {
@@ -319,19 +319,23 @@ class News {
   }
 }
 
-/** The read markers to tell in a room: of those who were hinted at, and of those who sent something. */
+/**
+ * The read markers to tell in a room: of those who were hinted at, and of those who sent something.
+ * @param isWhole whether all who watch it are told now, not only newcomers
+ */
 function readsOf(
   room: Watched,
   answered: { stretch: Stretch }[],
+  isWhole: boolean,
   readers: number[],
   memberOf: (userId: number) => Membership | undefined,
 ): ReadonlyMap<number, Frame> {
   const moved = new Map<number, number>();
   const known = room.lastSeq;
   for (const { stretch } of answered) {
-    room.lastSeq = Math.max(room.lastSeq, stretch.position.seq);
+    if (isWhole || known < 0) room.lastSeq = Math.max(room.lastSeq, stretch.position.seq);
     // A message reads the room up to it. Not one of long ago: its sender may have moved the marker since.
-    if (known < 0) continue;
+    if (known < 0 || !isWhole) continue;
     for (const { seq, senderId, isText } of stretch.messages)
       if (isText && seq > known) moved.set(senderId, seq);
   }
