@@ -76,6 +76,7 @@ test("a full wire gets nothing until it drains, then all that it missed, once, a
   for (let round = 1; round <= 3; round++) {
     slow.full = true;
     const before = slow.frames.length;
+    const { timelines, timelineAsks } = seen;
     for (let i = 1; i <= 10; i++) {
       const { message } = await bench.send(sender, roomId);
       await markRead(bench.db.sql, reads, roomId, message.seq);
@@ -86,6 +87,7 @@ test("a full wire gets nothing until it drains, then all that it missed, once, a
     }
     await eventually(() => quick.all("typing").length === round * 10);
     expect(slow.frames).toHaveLength(before);
+    expect(seen.timelineAsks - timelineAsks).toBe(seen.timelines - timelines); // nothing was asked for it
     const read = seen.read;
     slow.full = false;
     await eventually(() => last(slow) === round * 10);
@@ -179,6 +181,35 @@ test("who is removed while a query is under way gets nothing of it, nor of what 
   await eventually(() => reader.all("bye").length === 1);
   expect(reader.all("bye")).toEqual([{ reason: "removed" }]);
   expect(seqs(reader)).toEqual([[]]);
+  hub.shutDown();
+});
+
+test("who was removed before the first answer gets none", async () => {
+  const { roomId } = await bench.crowd(1);
+  const { userIds } = await bench.crowd(1);
+  const { source } = await bench.watched();
+  const hub = newHub(source);
+  const reader = new Reader();
+  bench.openTimeline(hub, userIds[0] as number, roomId, reader);
+  await eventually(() => reader.events.length > 0);
+  expect(reader.events.map(({ event, data }) => [event, data])).toEqual([["bye", { reason: "removed" }]]);
+  hub.shutDown();
+});
+
+test("that a newcomer has been told of a message does not keep its sender's marker from the others", async () => {
+  const { userIds, roomId } = await bench.crowd(3);
+  const [ada, ben, eve] = userIds as [number, number, number];
+  const { source } = await bench.watched();
+  const hub = newHub(source);
+  const [first, newcomer] = [new Reader(), new Reader()];
+  bench.openTimeline(hub, ada, roomId, first);
+  await eventually(() => first.events.length === 1);
+  await bench.send(ben, roomId);
+  bench.openTimeline(hub, eve, roomId, newcomer);
+  await eventually(() => last(newcomer) === 1);
+  hub.hear(roomChanged(roomId));
+  await eventually(() => last(first) === 1);
+  expect(first.all("read")).toEqual([{ userId: ben, lastReadSeq: 1 }]);
   hub.shutDown();
 });
 
