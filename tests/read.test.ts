@@ -197,6 +197,28 @@ describe("reading everything", () => {
   }, 30_000);
 });
 
+test("five thousand rooms are read by one call, and the other tabs follow", async () => {
+  const max = await server.person("max");
+  const { sql } = server.database;
+  await sql`
+    with r as (
+      insert into rooms (kind, name, member_count, last_seq, last_message_seq, last_message_sender_id, last_message_at, last_message_preview)
+      select 'open', 'r' || i, 2, 1, 1, ${ada.user.id}, now(), 'hello' from generate_series(1, 5000) i returning id
+    ), m as (
+      insert into memberships (user_id, room_id) select ${max.user.id}, id from r
+    )
+    insert into messages (room_id, seq, sender_id, body) select id, 1, ${ada.user.id}, 'hello' from r`;
+  const tab = await max.stream();
+  await tab.until(({ rooms }) => rooms.size === 5_000);
+  const unreadIn = ({ rooms }: { rooms: Iterable<{ unreadCount: number }> }) =>
+    [...rooms].reduce((sum, { unreadCount }) => sum + unreadCount, 0);
+  expect(unreadIn({ rooms: tab.rooms.values() })).toBe(5_000);
+  const list = await max.must<RoomList>("PUT", "/rooms/read");
+  expect([list.rooms.length, unreadIn(list), list.reset]).toEqual([5_000, 0, false]);
+  await tab.until(() => unreadIn({ rooms: tab.rooms.values() }) === 0);
+  tab.close();
+});
+
 describe("why it is unread", () => {
   test("is told message by message", async () => {
     const { id } = await ada.openRoom("a room", [ben]);

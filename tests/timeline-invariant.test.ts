@@ -22,7 +22,7 @@ const operation = fc.record({
   seq: fc.nat(12),
   what: fc.constantFrom(
     ...["send", "send", "send", "reply", "mention", "edit", "edit", "delete", "react", "react", "unreact"],
-    ...["read", "unread", "rename", "leave", "join", "reconnect", "reconnect"],
+    ...["read", "unread", "rename", "leave", "join", "renameMe", "reconnect", "reconnect"],
   ),
 });
 type Operation = typeof operation extends fc.Arbitrary<infer T> ? T : never;
@@ -124,6 +124,7 @@ async function perform(
     read: ["PUT", `/rooms/${room}/read`, { seq }],
     unread: ["PUT", `/rooms/${room}/unread`, { seq: seq + 1 }],
     rename: ["PATCH", `/rooms/${room}`, { name: `n${seq}` }],
+    renameMe: ["PATCH", "/users/me", { name: `N${seq}` }],
     leave: ["DELETE", `/rooms/${room}/members/me`],
     join: ["PUT", `/rooms/${room}/members/me`],
   };

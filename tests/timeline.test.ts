@@ -178,6 +178,22 @@ describe("resume", () => {
     expect(newest.messages).toHaveLength(50);
   });
 
+  test("a sender's new name brings the newest messages anew, to who watches and to who comes back", async () => {
+    const gus = await servers[0].person("gus");
+    const room = await gus.openRoom("names", [ben]);
+    await gus.send(room.id, "one");
+    const [watcher, cursor] = [await benThere.watch(room.id), (await ben.page(room.id)).cursor];
+    await watcher.event("messages");
+    await gus.must("PATCH", "/users/me", { name: "Gus Two" });
+    await hasAll(watcher, ben, room.id);
+    expect(watcher.messages.get(1)?.sender.name).toBe("Gus Two");
+    const back = await ben.watch(room.id, cursor);
+    expect((await back.event("messages")).data).toMatchObject({ reset: true, messages: [{ seq: 1 }] });
+    const again = await ben.watch(room.id, back.lastEventId);
+    expect((await again.event("messages")).data.reset).toBe(false);
+    for (const reader of [watcher, back, again]) reader.close();
+  });
+
   test("a first connect takes its cursor from the query, and Last-Event-ID wins", async () => {
     const room = await ada.openRoom("cursors", [ben]);
     await ada.send(room.id);

@@ -78,7 +78,8 @@ const membersOf = (sql: Sql, pairs: Pair[]) => sql`
 
 /**
  * One statement, so that all of it is of one moment: ask by ask the messages, or a row without one, and then the members.
- * How far behind an ask is is arithmetic: what was sent and what was changed since. Sequence numbers and change counts are
+ * How far behind an ask is is arithmetic: what was sent and what was changed since; a sender's new name is in
+ * any number of messages. Sequence numbers and change counts are
  * given out under the room's lock, so that their order is the order of commits: what comes later is above.
  */
 const readTimelines = (sql: Sql, asks: TimelineAsk[], pairs: Pair[]) => sql<Row[]>`
@@ -90,7 +91,7 @@ const readTimelines = (sql: Sql, asks: TimelineAsk[], pairs: Pair[]) => sql<Row[
            with ordinality as a (room_id, seq, changes, ask)
   ), room as materialized (
     select a.ask, a.seq, a.changes, r.id, r.last_seq, r.change_count, r.removal_count, r.deleted_at is not null as gone,
-           coalesce(a.seq > r.last_seq or a.changes > r.change_count
+           coalesce(a.seq > r.last_seq or a.changes not between r.renamed_change and r.change_count
                     or r.last_seq - a.seq + r.change_count - a.changes > ${MOST_BEHIND}, true) as reset
       from asked a join rooms r on r.id = a.room_id
   ), found as (

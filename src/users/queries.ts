@@ -24,7 +24,8 @@ export async function findUsers(sql: Sql, q: string, limit: number): Promise<Use
 }
 
 /**
- * Gives a person another name. Every room they are in counts as changed: its list entry may show the name.
+ * Gives a person another name. Every room they are in counts as changed: its list entry may show the name, and so may
+ * any of its messages, so that timelines begin anew.
  *
  * The person is locked first, so fully that nobody can become a member of a new room meanwhile (its foreign key asks
  * for the same row): the second statement sees every membership there is, and whoever joins later shows the new name.
@@ -40,7 +41,9 @@ export async function renameUser(tx: Sql, userId: number, name: string) {
        where id in (select room_id from memberships where user_id = ${userId}) and deleted_at is null
        order by id for no key update
     ), touched as (
-      update rooms set version = pg_current_xact_id() where id in (select id from locked) returning id
+      update rooms
+         set version = pg_current_xact_id(), change_count = change_count + 1, renamed_change = change_count + 1
+       where id in (select id from locked) returning id
     )
     select (select json_build_object('id', id, 'handle', handle, 'name', name) from renamed) as user,
            (select coalesce(json_agg(id), '[]') from touched) as rooms`;
