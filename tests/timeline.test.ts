@@ -239,6 +239,7 @@ describe("the right", () => {
   test("a removed member is told nothing that was committed after the removal's reply, on no server, by no stream", async () => {
     for (let round = 0; round < 15; round++) {
       const room = await ada.openRoom("removal", [ben]);
+      await ada.send(room.id, "first");
       const watchers = [await ben.watch(room.id), await benThere.watch(room.id)];
       const lists = [await ben.stream(), await benThere.stream()];
       const owner = await ada.watch(room.id);
