@@ -151,6 +151,43 @@ test("a query that fails is tried again, and nothing is lost", async () => {
   hub.shutDown();
 });
 
+test("lists that cannot be read keep no timeline from going on, nor the other way about", async () => {
+  const { userIds, roomId } = await bench.crowd(2);
+  const [ada, ben] = userIds as [number, number];
+  const { source } = await bench.watched();
+  const failing: { list?: true; timelines?: true } = {};
+  const away = () => Promise.reject(new Error("away"));
+  const hub = new Hub(
+    {
+      ...source,
+      list: (asks) => (failing.list ? away() : source.list(asks)),
+      timelines: (asks, pairs) => (failing.timelines ? away() : source.timelines(asks, pairs)),
+    },
+    { pingMs: 15_000, idleMs: 60_000 },
+    () => {},
+  );
+  const [list, timeline] = [new Reader(), new Reader()];
+  bench.openList(hub, ada, list);
+  bench.openTimeline(hub, ada, roomId, timeline);
+  await eventually(() => list.events.length + timeline.events.length === 2);
+  const send = async () => {
+    await bench.send(ben, roomId);
+    hub.hear(roomChanged(roomId));
+  };
+  failing.list = true;
+  await send();
+  await eventually(() => last(timeline) === 1);
+  expect(list.lastSeq).toBe(0);
+  delete failing.list;
+  failing.timelines = true;
+  await send();
+  await eventually(() => list.lastSeq === 2);
+  expect(last(timeline)).toBe(1);
+  delete failing.timelines;
+  await eventually(() => last(timeline) === 2);
+  hub.shutDown();
+});
+
 test("who is removed while a query is under way gets nothing of it, nor of what comes later", async () => {
   const { userIds, roomId } = await bench.crowd(2);
   const [ada, ben] = userIds as [number, number];

@@ -20,6 +20,12 @@ const RETRY_MS = { first: 100, most: 2_000 };
 /** Milliseconds for which an ended session is refused even if it was authenticated just before it ended. */
 const REFUSE_MS = 60_000;
 
+/** What asks and tells; its next query is due, or none. */
+interface Part {
+  readonly due: boolean;
+  round(): Promise<void>;
+}
+
 /**
  * Brings changes to streams and sockets. Hints mark what may have changed; while one query is under way the marks
  * gather, and when it ends the next one takes them all. So there is one live query at a time, however many listen, and
@@ -31,6 +37,8 @@ export class Hub {
   readonly #timelines: Timelines;
   readonly #refused = new Map<string, number>(); // credential -> when (ms) it ended
   readonly #sweepTimer: Timer;
+  /** Each with its own queries: one that fails does not keep the others from going on. */
+  readonly #parts: Part[];
   #checkCredentials = false;
   #running: Promise<void> | undefined;
   #failures = 0;
@@ -55,6 +63,14 @@ export class Hub {
     };
     this.#lists = new Lists(source, this.#connections, onQuery);
     this.#timelines = new Timelines(source, this.#connections, onQuery);
+    const hub = this;
+    const rights: Part = {
+      get due() {
+        return hub.#checkCredentials;
+      },
+      round: () => this.#endLapsed(),
+    };
+    this.#parts = [rights, this.#lists, this.#timelines];
     this.#sweepTimer = setInterval(() => {
       if (this.#lists.sweepDue) this.sweep();
       else this.#checkRights();
@@ -194,24 +210,21 @@ export class Hub {
     this.#running ??= this.#run();
   }
 
-  get #due(): boolean {
-    return this.#lists.due || this.#timelines.due || this.#checkCredentials;
-  }
-
   async #run(): Promise<void> {
     await null; // what the same turn of the event loop marks goes into the same batch
-    while (!this.#closed && this.#due) {
-      try {
-        if (this.#checkCredentials) await this.#endLapsed();
-        if (this.#lists.due) await this.#lists.round();
-        if (this.#timelines.due) await this.#timelines.round();
-        this.#failures = 0;
-      } catch (error) {
-        const retryMs =
-          Math.min(RETRY_MS.first * 2 ** this.#failures++, RETRY_MS.most) * (1 - Math.random() / 4);
-        this.onFailure(error, retryMs);
-        await this.#pause(retryMs);
+    while (!this.#closed && this.#parts.some(({ due }) => due)) {
+      const errors: unknown[] = [];
+      for (const part of this.#parts) {
+        if (part.due && !this.#closed) await part.round().catch((error) => errors.push(error));
       }
+      if (errors.length === 0) {
+        this.#failures = 0;
+        continue;
+      }
+      const retryMs =
+        Math.min(RETRY_MS.first * 2 ** this.#failures++, RETRY_MS.most) * (1 - Math.random() / 4);
+      for (const error of errors) this.onFailure(error, retryMs);
+      await this.#pause(retryMs);
     }
     // In the same breath as the last look at the sets, or a mark in between would wake nobody.
     this.#running = undefined;
