@@ -18,7 +18,7 @@ import type { Cursors } from "./rooms/cursor.ts";
 import { roomRoutes } from "./rooms/routes.ts";
 import { invalidRequest, type ValidationError } from "./schema.ts";
 import { streamRoutes } from "./streams/routes.ts";
-import { BACKPRESSURE_LIMIT, MOST_PAYLOAD } from "./streams/socket.ts";
+import { MOST_PAYLOAD } from "./streams/socket.ts";
 import { typingRoutes } from "./typing/routes.ts";
 import type { Typists } from "./typing/typists.ts";
 import { userRoutes } from "./users/routes.ts";
@@ -53,7 +53,7 @@ export function createApp(parts: Parts) {
       // Of silence, after which a client that answers no ping is gone; Bun sends those pings. It takes 8 at the least.
       idleTimeout: Math.max(8, config.idleTimeout),
       maxPayloadLength: MOST_PAYLOAD,
-      backpressureLimit: BACKPRESSURE_LIMIT,
+      backpressureLimit: 0, // none: socket.ts sends nothing more to who is full, and Bun would drop what is above it
     },
   })
     .onRequest(({ request }) => {

@@ -69,7 +69,6 @@ export async function startServer(config: Config, target: Target, log: Log): Pro
     bus.publish(hints);
   };
   const typists = new Typists(db.sql, announce);
-  opened.defer(() => typists.close());
   const purging = purgeRemovedRooms(db.sql, log);
   opened.defer(() => purging.stop());
 

@@ -9,6 +9,7 @@ import { describe, withoutSlash } from "../src/docs/document.ts";
 import { NAMED, problem } from "../src/docs/schemas.ts";
 import { Client } from "./support/client.ts";
 import { type TestServer, testServer } from "./support/server.ts";
+import { askedFor } from "./support/socket.ts";
 
 let server: TestServer;
 let document: any;
@@ -31,6 +32,8 @@ afterAll(() => server.close());
 /** The app's own routes, without those of the page. Composed, not running: nothing here is called. */
 const app = createApp({ config: readConfig({}), db: {} } as Parts);
 const routes = app.routes.filter((route) => !route.hooks.detail?.hide);
+
+const isWell = (status: string) => Number(status) < 400;
 
 /** Every `$ref` in a part of the document. */
 function refs(part: unknown): string[] {
@@ -65,7 +68,7 @@ test("every route is in the document, with its words, its parameters and its ans
     ids.add(operation.operationId);
 
     const statuses = Object.keys(operation.responses);
-    expect({ key, well: statuses.some((status) => status.startsWith("2")) }).toEqual({ key, well: true });
+    expect({ key, well: statuses.some(isWell) }).toEqual({ key, well: true });
     const parameters = (place: string) =>
       operation.parameters
         .filter((p: any) => p.in === place)
@@ -84,7 +87,7 @@ test("every route is in the document, with its words, its parameters and its ans
     const told = operation.requestBody?.content["application/json"].schema;
     expect(told?.properties && Object.keys(told.properties)).toEqual(body && Object.keys(body.properties));
     expect(told?.required).toEqual(body?.required);
-    const problems = statuses.filter((status) => !status.startsWith("2"));
+    const problems = statuses.filter((status) => !isWell(status));
     if (route.path.startsWith("/chat/api")) {
       expect(problems).toEqual(expect.arrayContaining(["403", "503"]));
       if (operation.security === undefined) expect(problems).toContain("401");
@@ -186,6 +189,10 @@ test("every route answers as the document says", async () => {
     ["GET", "/rooms/{id}/messages/{seq}", [room.id, 99]],
     ["GET", "/rooms/{id}/messages", [room.id]],
     ["GET", "/rooms", []],
+    ["POST", "/rooms/{id}/typing", [room.id]],
+    ["POST", "/rooms/{id}/typing", [closed.id]],
+    ["GET", "/stream/rooms/{id}", [closed.id]],
+    ["GET", "/ws", []],
     ["DELETE", "/rooms/{id}", [closed.id]],
     ["DELETE", "/rooms/{id}", [room.id]],
     ["PUT", "/session/password", [], { current: "wrong", next: "battery staple" }],
@@ -195,17 +202,22 @@ test("every route answers as the document says", async () => {
   ];
   const unseen = new Set(
     [...operations].flatMap(([key, { responses }]) =>
-      Object.keys(responses).flatMap((status) => (status.startsWith("2") ? `${key} ${status}` : [])),
+      Object.keys(responses).flatMap((status) => (isWell(status) ? `${key} ${status}` : [])),
     ),
   );
   for (const path of ["/health/live", "/health/ready"]) {
     const response = await fetch(server.url + path);
     seen("GET", path, response.status, response.headers, await response.json());
   }
-  const stream = await ada.stream();
-  await stream.event("rooms");
-  const { status, headers } = stream.response;
-  seen("GET", "/chat/api/stream/rooms", status, headers, "");
+  for (const [path, stream] of [
+    ["/chat/api/stream/rooms", await ada.stream()],
+    ["/chat/api/stream/rooms/{id}", await ada.watch(room.id)],
+  ] as const) {
+    const { status, headers } = stream.response;
+    seen("GET", path, status, headers, "");
+    stream.close();
+  }
+  seen("GET", "/chat/api/ws", Number(await askedFor(server.api, ada.headers)), new Headers(), null);
   for (const [method, path, filling, body, who = ada] of calls) {
     const values = typeof filling === "string" ? [] : [...filling];
     const filled = path.replace(/\{\w+\}/g, () => String(values.shift()));

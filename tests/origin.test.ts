@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { Client } from "./support/client.ts";
 import { type TestServer, testServer } from "./support/server.ts";
+import { askedFor } from "./support/socket.ts";
 
 let server: TestServer;
 let ada: Client;
@@ -24,6 +25,10 @@ const REQUESTS: Record<string, (headers: Headers, api?: string) => Promise<numbe
   "a read": (headers, api) => answer("GET", "/rooms", undefined, { ...ada.headers, ...headers }, api),
   "a stream": (headers, api) =>
     answer("GET", "/stream/rooms", undefined, { ...ada.headers, ...headers }, api),
+  "a socket": async (headers, api = server.api) => {
+    const status = Number.parseInt(await askedFor(api, { ...ada.headers, ...headers }), 10);
+    return status === 101 ? 200 : status;
+  },
   "a sign-in": (headers, api) =>
     answer("POST", "/session", { handle: ada.user.handle, password: Client.password }, headers, api),
 };

@@ -306,6 +306,7 @@ const ROUTES: [method: string, path: string, body?: object][] = [
   ["DELETE", "/messages/1"],
   ["PUT", "/messages/1/reactions/👍"],
   ["DELETE", "/messages/1/reactions/👍"],
+  ["POST", "/typing"],
 ];
 
 /** An answer as it is on the wire. */

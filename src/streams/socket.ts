@@ -8,18 +8,14 @@ import { type ByeReason, byeFrame, eventFrame } from "../live/frame.ts";
 import type { Hub } from "../live/hub.ts";
 import type { Log } from "../log.ts";
 import { mustBeMember } from "../members/queries.ts";
-import { badJson, invalid, Problem, problemDocument } from "../problem.ts";
+import { badJson, Problem, problemDocument } from "../problem.ts";
 import { integer } from "../schema.ts";
 import type { Typists } from "../typing/typists.ts";
 
-/** Bytes of a client's frame (the contract). */
-const MOST_BYTES = 16 * 1024;
-/** Bytes that Bun itself takes in; what is above closes the connection without a word. */
-export const MOST_PAYLOAD = 16 * MOST_BYTES;
-/** Bytes on their way up to which a socket still takes frames. */
+/** Bytes of a client's frame (the contract); Bun answers what is above with the code 1009. */
+export const MOST_PAYLOAD = 16 * 1024;
+/** Bytes on their way up to which a socket still sends, and hears what its client asks next. */
 const MOST_BUFFERED = 64 * 1024;
-/** Bytes at which Bun takes no more: only a client that asks and asks and does not read gets there. */
-export const BACKPRESSURE_LIMIT = 1024 * 1024;
 /** Frames of a client that wait for those before them. */
 const MOST_FRAMES = 100;
 /** Rooms that one socket brings. */
@@ -34,7 +30,6 @@ const CODES: Record<ByeReason | "gone", number> = {
   rotate: 1000,
   gone: 1000,
 };
-const TOO_LARGE = 1009;
 const TOO_MANY = 1008;
 
 const id = integer({ minimum: 1 });
@@ -47,6 +42,11 @@ const CLIENT_FRAME = Type.Union([
   Type.Object({ typing: id }),
 ]);
 type ClientFrame = Static<typeof CLIENT_FRAME>;
+
+/** Whether it asks for one thing, not for several at once: other fields are ignored, as in a body. */
+const isClientFrame = (frame: unknown): frame is ClientFrame =>
+  Value.Check(CLIENT_FRAME, frame) &&
+  ["subscribe", "unsubscribe", "typing"].filter((verb) => verb in frame).length === 1;
 
 interface Parts {
   hub: Hub;
@@ -68,6 +68,7 @@ export class Socket {
   readonly #rooms = new Map<number, Subscription>();
   #handling = Promise.resolve();
   #waiting = 0;
+  #onDrained = () => {};
 
   constructor(
     private readonly caller: Caller,
@@ -86,30 +87,34 @@ export class Socket {
 
   /** One after the other, so that what a client asks for first is done first. */
   message(raw: Raw, message: string | Buffer): void {
-    if (Buffer.byteLength(message) > MOST_BYTES) {
-      raw.close(TOO_LARGE, "a frame takes up to 16 KiB");
-      return;
-    }
     if (this.#waiting >= MOST_FRAMES) {
       raw.close(TOO_MANY, "too many frames at once");
       return;
     }
     this.#waiting++;
-    this.#handling = this.#handling.then(() => this.#handle(String(message)));
+    this.#handling = this.#handling.then(() => this.#handle(raw, String(message)));
+  }
+
+  drain(raw: Raw): void {
+    if (!isFull(raw)) this.#onDrained();
   }
 
   close(): void {
+    this.#onDrained();
     if (this.#connection) this.parts.hub.leave(this.#connection);
   }
 
-  async #handle(text: string): Promise<void> {
-    let frame: unknown = text;
+  async #handle(raw: Raw, text: string): Promise<void> {
+    // Who does not read the answers is not heard either, or they would pile up.
+    if (isFull(raw)) await new Promise<void>((resolve) => (this.#onDrained = resolve));
+    let re = JSON.stringify(text);
     try {
-      frame = parse(text);
-      if (!Value.Check(CLIENT_FRAME, frame)) throw invalid("", FRAME_FORMS);
+      const frame = parse(text);
+      re = text; // as it came: it may be nested more deeply than JSON.stringify can follow
+      if (!isClientFrame(frame)) throw wrongForm();
       await this.#obey(frame);
     } catch (error) {
-      this.#refuse(error, frame);
+      this.#refuse(error, re);
     } finally {
       this.#waiting--;
     }
@@ -155,15 +160,19 @@ export class Socket {
     if (subscription) this.parts.hub.close(subscription);
   }
 
-  #refuse(error: unknown, frame: unknown): void {
+  /** @param re the refused frame, as JSON */
+  #refuse(error: unknown, re: string): void {
     const problem = problemOf(error, { path: "/chat/api/ws" }, this.parts.log);
-    const json = `${JSON.stringify(problemDocument(problem))},"re":${JSON.stringify(frame)}`;
+    const json = `${JSON.stringify(problemDocument(problem))},"re":${re}`;
     this.#connection?.send(eventFrame("error", json), Date.now());
   }
 }
 
 const FRAME_FORMS =
   'takes { "subscribe": "rooms", "cursor"? }, { "subscribe": "room", "id", "cursor"? }, { "unsubscribe": "rooms" }, { "unsubscribe": "room", "id" } or { "typing": id }';
+
+const wrongForm = () =>
+  new Problem(422, "invalid", `A frame ${FRAME_FORMS}`, { errors: [{ path: "", message: FRAME_FORMS }] });
 
 function parse(text: string): unknown {
   try {
@@ -173,13 +182,13 @@ function parse(text: string): unknown {
   }
 }
 
+const isFull = (raw: Raw): boolean =>
+  raw.readyState === WebSocket.OPEN && raw.getBufferedAmount() > MOST_BUFFERED;
+
 const wireOf = (raw: Raw): Wire => ({
-  writable: () => raw.readyState === WebSocket.OPEN && raw.getBufferedAmount() <= MOST_BUFFERED,
+  writable: () => raw.readyState === WebSocket.OPEN && !isFull(raw),
   send(frame) {
-    // 0: not taken in. Nothing may be missing in between, so that is the end.
-    for (const text of frame.ws) {
-      if (raw.readyState === WebSocket.OPEN && raw.sendText(text) === 0) raw.close(CODES.slow, "slow");
-    }
+    for (const text of frame.ws) raw.sendText(text);
   },
   close: (reason) => raw.close(CODES[reason], reason),
   drop(reason) {

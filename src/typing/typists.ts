@@ -4,15 +4,13 @@ import { mustBeMember } from "../members/queries.ts";
 
 /** Milliseconds between two hints of one person. */
 const PAUSE_MS = 1_000;
-/** How often (ms) those who have not typed for a while are forgotten. */
-const SWEEP_MS = 10_000;
 
+/** Somebody of whom it was told within the last second. */
 interface Typist {
+  /** Where they typed last. */
   roomId: number;
-  /** When their last hint went out (ms). */
-  told: number;
-  /** The hint that waits for the pause to end: they have gone on to another room. */
-  next: Timer | undefined;
+  /** Whether that is still to be told. */
+  untold: boolean;
 }
 
 /**
@@ -21,49 +19,44 @@ interface Typist {
  */
 export class Typists {
   readonly #typists = new Map<number, Typist>();
-  readonly #sweep: Timer;
 
+  /** @param pause what lies between two hints of one person */
   constructor(
     private readonly sql: Sql,
     private readonly announce: Announce,
-  ) {
-    this.#sweep = setInterval(() => this.#forget(), SWEEP_MS);
-  }
+    private readonly pause: () => Promise<unknown> = () => Bun.sleep(PAUSE_MS),
+  ) {}
 
   /** @throws Problem 404 `room-not-found` unless the person is in the room */
   async type(userId: number, roomId: number): Promise<void> {
-    if (this.#isTold(userId, roomId)) return;
+    if (this.#knows(userId, roomId)) return;
     await mustBeMember(this.sql, userId, roomId);
-    if (this.#isTold(userId, roomId)) return; // by another one meanwhile
-    const typist = this.#typists.get(userId) ?? { roomId, told: 0, next: undefined };
-    this.#typists.set(userId, typist);
-    typist.roomId = roomId;
-    const tell = () => {
-      typist.told = performance.now();
-      typist.next = undefined;
-      this.announce(typing(userId, typist.roomId));
-    };
-    const wait = typist.told === 0 ? 0 : typist.told + PAUSE_MS - performance.now();
-    if (wait <= 0) tell();
-    else typist.next ??= setTimeout(tell, wait);
-  }
-
-  close(): void {
-    clearInterval(this.#sweep);
-    for (const { next } of this.#typists.values()) clearTimeout(next);
-  }
-
-  #isTold(userId: number, roomId: number): boolean {
+    if (this.#knows(userId, roomId)) return; // by another request meanwhile
     const typist = this.#typists.get(userId);
-    return (
-      typist?.roomId === roomId && (typist.next !== undefined || performance.now() < typist.told + PAUSE_MS)
-    );
+    if (!typist) void this.#tell(userId, roomId);
+    else {
+      typist.roomId = roomId;
+      typist.untold = true;
+    }
   }
 
-  #forget(): void {
-    const now = performance.now();
-    for (const [userId, { told, next }] of this.#typists) {
-      if (next === undefined && now > told + PAUSE_MS) this.#typists.delete(userId);
+  /** How many people it remembers. */
+  get size(): number {
+    return this.#typists.size;
+  }
+
+  #knows(userId: number, roomId: number): boolean {
+    return this.#typists.get(userId)?.roomId === roomId;
+  }
+
+  async #tell(userId: number, roomId: number): Promise<void> {
+    const typist: Typist = { roomId, untold: true };
+    this.#typists.set(userId, typist);
+    while (typist.untold) {
+      typist.untold = false;
+      this.announce(typing(userId, typist.roomId));
+      await this.pause();
     }
+    this.#typists.delete(userId);
   }
 }

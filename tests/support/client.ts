@@ -2,6 +2,7 @@ import type { User } from "../../src/auth/queries.ts";
 import type { listMessages, Message } from "../../src/messages/queries.ts";
 import type { Room } from "../../src/rooms/list.ts";
 import { EventReader } from "./events.ts";
+import { SocketReader } from "./socket.ts";
 
 /** A type as it comes over the wire: dates are text. */
 export type Json<T> = T extends Date ? string : T extends object ? { [K in keyof T]: Json<T[K]> } : T;
@@ -105,6 +106,10 @@ export class Client {
       { ...this.headers, ...(cursor === undefined ? {} : { "last-event-id": cursor }) },
       { messages: held },
     );
+
+  /** Opens a WebSocket. */
+  socket = (headers: Record<string, string> = {}): Promise<SocketReader> =>
+    SocketReader.open(this.api, { ...this.headers, ...headers });
 
   /** The newest messages, as a fresh GET gives them. */
   page = (roomId: number, query = "") => this.must<MessagePage>("GET", `/rooms/${roomId}/messages${query}`);
