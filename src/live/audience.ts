@@ -28,12 +28,13 @@ export class Audience {
   readonly #byRoom = new Map<number, Set<Person>>();
   readonly #byCredential = new Map<string, Set<Subscriber>>();
 
-  /** Registers a stream with its person. */
-  add(stream: Subscriber): void {
+  /** Registers a stream with its person. @returns whether it is their first one */
+  add(stream: Subscriber): boolean {
     const person = this.#people.get(stream.userId) ?? new Person(stream.userId);
     this.#people.set(stream.userId, person);
     person.streams.add(stream);
     addTo(this.#byCredential, stream.credential, stream);
+    return person.streams.size === 1;
   }
 
   /** Forgets a stream, once or many times. @returns the person whose last one it was */

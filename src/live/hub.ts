@@ -74,11 +74,13 @@ export class Hub {
   /**
    * @param limits milliseconds: a ping after so much silence; a reader that takes nothing for so long is cut
    * @param onFailure told of every live query that failed, and how long (ms) until the next try
+   * @param presence told when a person's first stream has opened, and when their last one has closed
    */
   constructor(
     private readonly source: Source,
     limits: { pingMs: number; idleMs: number },
     private readonly onFailure: (error: unknown, retryMs: number) => void,
+    private readonly presence?: { arrived(userId: number): void; left(userId: number): void },
   ) {
     this.#delivery = new Delivery(this.#audience, limits, (stream) => this.#end(stream, "slow"));
     this.#sweepTimer = setInterval(() => {
@@ -100,7 +102,7 @@ export class Hub {
   /** Registers a stream. @returns false if its session has ended meanwhile, or the hub is closed */
   join(stream: Subscriber): boolean {
     if (this.#closed || this.#refused.has(stream.credential)) return false;
-    this.#audience.add(stream);
+    if (this.#audience.add(stream)) this.presence?.arrived(stream.userId);
     this.#joining.push(stream);
     this.#wake();
     return true;
@@ -118,6 +120,7 @@ export class Hub {
     if (gone) {
       this.#dirty.delete(gone);
       this.#sweep.done(gone);
+      this.presence?.left(gone.userId);
     }
   }
 
