@@ -7,6 +7,7 @@ import { connectBus } from "./live/bus/postgres.ts";
 import type { Announce, Hint } from "./live/hints.ts";
 import { Hub } from "./live/hub.ts";
 import type { Log } from "./log.ts";
+import { type Pace, Presence } from "./presence/presence.ts";
 import { readCursors } from "./rooms/cursor.ts";
 import { purgeRemovedRooms } from "./rooms/purge.ts";
 import { liveSource } from "./source.ts";
@@ -29,9 +30,10 @@ export interface Server {
 
 /**
  * Starts everything but the database: migrates, connects, listens.
+ * @param pace as Presence's own, for tests
  * @throws whatever keeps the server from serving: MigrationError, a port in use, a database that is not there
  */
-export async function startServer(config: Config, target: Target, log: Log): Promise<Server> {
+export async function startServer(config: Config, target: Target, log: Log, pace?: Pace): Promise<Server> {
   const { postgres, ran } = await migrate(target);
   if (ran.length > 0) log.info({ migrations: ran }, "database migrated");
 
@@ -46,11 +48,19 @@ export async function startServer(config: Config, target: Target, log: Log): Pro
   opened.defer(() => db.close(config.drainTimeout * CLOSE_SHARE));
   const cursors = await readCursors(db.sql);
   const callers = new Callers(db.sql);
+  const presence = new Presence(
+    db,
+    (...hints) => announce(...hints),
+    (error) => log.warn({ message: String(error) }, "who is online is told late"),
+    pace,
+  );
+  opened.defer(() => void presence.close()); // db.close waits for its last word, and not for too long
   const hub = new Hub(
     liveSource(db.sql, cursors),
     { pingMs: config.pingInterval * 1000, idleMs: config.idleTimeout * 1000 },
     (error, retryMs) =>
       log.warn({ message: String(error), retryMs: Math.round(retryMs) }, "live query failed; trying again"),
+    presence,
   );
   opened.defer(() => hub.shutDown());
 
@@ -97,6 +107,7 @@ export async function startServer(config: Config, target: Target, log: Log): Pro
       draining = true;
       const deadline = performance.now() + config.drainTimeout * 1000 * DRAIN_SHARE;
       const stopped = server.stop(); // no new connections
+      void presence.close(); // before the streams are, or it would see everybody leave
       hub.shutDown();
       while (server.pendingRequests + server.pendingWebSockets > 0 && performance.now() < deadline)
         await Bun.sleep(DRAIN_CHECK_MS);

@@ -301,11 +301,11 @@ describe("a membership", () => {
     await kim.must("PUT", `/rooms/${id}/read`, { seq: 2 });
     const joinedAt = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
     const founders = [
-      { user: ada.user, role: "owner", lastReadSeq: 2, joinedAt },
-      { user: mod.user, role: "moderator", lastReadSeq: 0, joinedAt },
-      { user: ben.user, role: "member", lastReadSeq: 0, joinedAt },
+      { user: { ...ada.user, online: false }, role: "owner", lastReadSeq: 2, joinedAt },
+      { user: { ...mod.user, online: false }, role: "moderator", lastReadSeq: 0, joinedAt },
+      { user: { ...ben.user, online: false }, role: "member", lastReadSeq: 0, joinedAt },
     ].sort((a, b) => a.user.id - b.user.id); // they joined at the same time
-    const last = { user: kim.user, role: "member", lastReadSeq: 2, joinedAt };
+    const last = { user: { ...kim.user, online: false }, role: "member", lastReadSeq: 2, joinedAt };
     expect(await ben.must("GET", `/rooms/${id}/members`)).toEqual({ members: [...founders, last] });
     expect((await put(kim, id, "me")).body).toEqual(last);
   });

@@ -147,11 +147,11 @@ describe("renaming oneself", () => {
     expect(await kim.must("PATCH", "/users/me", { name: "  Kimberley Quux " })).toEqual(user);
     expect(await kim.must("GET", "/users/me")).toEqual(user);
     expect((await ada.room(open.id)).lastMessage?.sender).toEqual(user);
-    expect((await ada.room(direct.id)).peers).toEqual([user]);
+    expect((await ada.room(direct.id)).peers).toEqual([{ ...user, online: false }]);
     expect((await ada.must("GET", `/rooms/${open.id}/messages`)).messages[0].sender).toEqual(user);
     expect(
       (await ada.must("GET", `/rooms/${open.id}/members`)).members.map((m: any) => m.user),
-    ).toContainEqual(user);
+    ).toContainEqual({ ...user, online: false });
     expect(await find("q=quux")).toEqual([user]);
   });
 

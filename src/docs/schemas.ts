@@ -2,6 +2,7 @@ import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import type { Token, User } from "../auth/queries.ts";
 import type { Member } from "../members/queries.ts";
 import type { listMessages, Message } from "../messages/queries.ts";
+import type { Peer } from "../presence/queries.ts";
 import type { problemDocument } from "../problem.ts";
 import type { Room } from "../rooms/list.ts";
 import type { OpenRoom } from "../rooms/queries.ts";
@@ -57,6 +58,14 @@ export const user = named(
   Type.Object({ id: id("A user's id"), handle: Type.String(), name: Type.String() }),
 ) satisfies Describes<User>;
 
+export const peer = named(
+  "Peer",
+  Type.Object({
+    ...user.properties,
+    online: Type.Boolean({ description: "Whether they have a stream open" }),
+  }),
+) satisfies Describes<Peer>;
+
 export const madeToken = named(
   "NewToken",
   Type.Object({
@@ -108,7 +117,7 @@ export const room = named(
       ),
       activeAt: time("Of the last message, or the room's creation: the order of the list"),
       memberCount: count("Members, the asking one included"),
-      peers: nullable(Type.Array(ref(user), { description: "In a direct room: the other members" })),
+      peers: nullable(Type.Array(ref(peer), { description: "In a direct room: the other members" })),
     },
     { description: "A room as the asking member sees it" },
   ),
@@ -156,7 +165,7 @@ export const unread = named(
 export const member = named(
   "Member",
   Type.Object({
-    user: ref(user),
+    user: ref(peer),
     role: oneOf("In this room", "owner", "moderator", "member"),
     involvement: Type.Optional(involvement),
     lastReadSeq: seq("The member's read marker"),
@@ -207,6 +216,7 @@ export const health = Type.Object({ status: Type.String() });
 export const NAMED: TSchema[] = [
   problem,
   user,
+  peer,
   token,
   madeToken,
   room,

@@ -1,12 +1,13 @@
 import type { User } from "../auth/queries.ts";
 import type { Sql } from "../db/client.ts";
 import { roomTold, tell } from "../messages/system.ts";
+import type { Peer } from "../presence/queries.ts";
 import { forbidden, notFound, Problem } from "../problem.ts";
 import type { Involvement, Role } from "../rooms/list.ts";
 import { lockAnyRoom, lockRoom } from "../rooms/queries.ts";
 
 export interface Member {
-  user: User;
+  user: Peer;
   role: Role;
   lastReadSeq: number;
   joinedAt: Date;
@@ -14,7 +15,8 @@ export interface Member {
 
 /** A member's columns, from tables `m` and `u`. */
 const columns = (sql: Sql) => sql`
-  json_build_object('id', u.id, 'handle', u.handle, 'name', u.name) as user,
+  json_build_object('id', u.id, 'handle', u.handle, 'name', u.name,
+                    'online', exists (select from presence p where p.user_id = u.id)) as user,
   m.role, m.last_read_seq as "lastReadSeq", m.joined_at as "joinedAt"`;
 
 /**

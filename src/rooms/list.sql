@@ -11,10 +11,10 @@
 -- the cursor alone. `ask` counts the entries from 1. A room that was left or removed is told as `gone`
 -- to those who asked for it, or for what changed. Unread is arithmetic (sequence numbers have no gaps),
 -- not counting: the cost does not grow with history or backlog. What needs a look elsewhere is looked
--- up only where there can be something to find (case). Rooms and senders are each fetched by one scan
--- for all their keys: a room that a thousand members ask for is read once, and from Postgres 17 on an
--- index page that holds many keys is. "offset 0" keeps a look-up what it is written as, whatever the
--- planner believes about the sizes of the tables and arrays.
+-- up only where there can be something to find (case). Rooms, senders and who is online are each
+-- fetched by one scan for all their keys: a room that a thousand members ask for is read once, and
+-- from Postgres 17 on an index page that holds many keys is. "offset 0" keeps a look-up what it is
+-- written as, whatever the planner believes about the sizes of the tables and arrays.
 with snapshot as materialized (
   select pg_snapshot_xmin(s) as xmin, pg_snapshot_xmax(s) as xmax,
          pg_stat_get_bgwriter_stat_reset_time() as stats_reset -- see src/rooms/cursor.ts
@@ -68,6 +68,10 @@ counted as materialized (
           end as unread_count
     from changed c
 ),
+online as materialized (
+  select user_id from presence
+   where user_id = any (array(select unnest(direct_user_ids) from counted where kind = 'direct'))
+),
 wanted as materialized (
   select c.*,
          case when unread_count = 0 then 0
@@ -77,7 +81,9 @@ wanted as materialized (
                      where x.user_id = c.user_id and x.room_id = c.room_id and x.seq > c.last_read_seq)
           end as mention_count,
          case when kind = 'direct'
-              then (select coalesce(json_agg(json_build_object('id', u.id, 'handle', u.handle, 'name', u.name) order by u.id), '[]')
+              then (select coalesce(json_agg(json_build_object(
+                             'id', u.id, 'handle', u.handle, 'name', u.name, 'online', u.id in (select user_id from online)
+                           ) order by u.id), '[]')
                       from users u where u.id = any (array_remove(c.direct_user_ids, c.user_id)))
           end as peers
     from counted c

@@ -1,5 +1,6 @@
 import type { User } from "../auth/queries.ts";
 import { arrayLiteral, type Sql } from "../db/client.ts";
+import type { Peer } from "../presence/queries.ts";
 import { notFound } from "../problem.ts";
 import type { Cursors } from "./cursor.ts";
 import LIST from "./list.sql" with { type: "text" };
@@ -30,7 +31,7 @@ export interface Room {
   } | null;
   activeAt: Date;
   memberCount: number;
-  peers: User[] | null;
+  peers: Peer[] | null;
 }
 
 /** One entry of what is asked of the list: whose rooms, which (null: all), changed since which cursor ("": any). */
@@ -76,7 +77,7 @@ interface ListRow {
   mention_count: number;
   marked_unread: boolean;
   member_count: number;
-  peers: User[] | null;
+  peers: Peer[] | null;
   active_at: Date;
   last_message_seq: number | null;
   last_message_at: Date;

@@ -2,6 +2,7 @@ import type { User } from "../auth/queries.ts";
 import { arrayLiteral, type Sql } from "../db/client.ts";
 import { isDuplicate, StartOver } from "../db/errors.ts";
 import { roomTold, tell } from "../messages/system.ts";
+import { presenceStands } from "../presence/queries.ts";
 import { forbidden, notFound } from "../problem.ts";
 
 import type { Kind, Role } from "./list.ts";
@@ -35,6 +36,7 @@ export async function createRoom(
         insert into rooms (kind, name, topic, direct_user_ids, member_count)
         select ${room.kind}, ${room.name}, ${room.topic}, ${direct}::bigint[], ${memberIds.length}::int
          where (select count(*) from people) = ${memberIds.length}
+           and case when ${direct}::bigint[] is null then true else ${presenceStands(sql)} end
         returning id
       ), members as (
         insert into memberships (user_id, room_id, role)

@@ -1,5 +1,6 @@
 import { readConfig } from "../../src/config.ts";
 import { createLog } from "../../src/log.ts";
+import type { Pace } from "../../src/presence/presence.ts";
 import { type Server, startServer } from "../../src/server.ts";
 import { Client } from "./client.ts";
 import { freshDatabase, type TestDatabase } from "./database.ts";
@@ -20,14 +21,16 @@ let people = 0;
  * A server in this process on a port of its own.
  * @param settings as in the environment
  * @param database one that another server is on, or a fresh one
+ * @param pace of presence
  */
 export async function testServer(
   settings: Record<string, string> = {},
   database?: TestDatabase,
+  pace?: Pace,
 ): Promise<TestServer> {
   const mine = database ?? (await freshDatabase());
   const config = readConfig({ PORT: "0", LOG_LEVEL: "silent", ...settings });
-  const server = await startServer(config, mine.target, createLog(config.logLevel));
+  const server = await startServer(config, mine.target, createLog(config.logLevel), pace);
   const api = `${server.url}/chat/api`;
   let stopped: Promise<void> | undefined;
   const stop = () => {
@@ -48,7 +51,7 @@ export async function testServer(
 }
 
 /** Two servers on one database: what one commits, the other's streams must show as well. The first owns the database. */
-export async function twoServers(): Promise<[TestServer, TestServer]> {
-  const first = await testServer();
-  return [first, await testServer({}, first.database)];
+export async function twoServers(pace?: Pace): Promise<[TestServer, TestServer]> {
+  const first = await testServer({}, undefined, pace);
+  return [first, await testServer({}, first.database, pace)];
 }
