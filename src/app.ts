@@ -18,6 +18,7 @@ import { badRequest, notFound, Problem, problemResponse, unavailable } from "./p
 import type { Cursors } from "./rooms/cursor.ts";
 import { roomRoutes } from "./rooms/routes.ts";
 import { invalidRequest, type ValidationError } from "./schema.ts";
+import { searchRoutes } from "./search/routes.ts";
 import { userRoutes } from "./users/routes.ts";
 
 export interface Parts {
@@ -80,6 +81,7 @@ export function createApp(parts: Parts) {
         .use(roomRoutes(parts))
         .use(memberRoutes(parts))
         .use(messageRoutes(parts))
+        .use(searchRoutes(parts))
         .use(streamRoutes(parts)),
     )
     .use((app) => app.use(docsRoutes(app)));

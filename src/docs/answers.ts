@@ -79,5 +79,7 @@ export const ANSWERS: Record<string, Answers> = {
   "PATCH /chat/api/rooms/:id/messages/:seq": { success: { 200: message }, problems: MESSAGE_BY_RIGHT },
   "DELETE /chat/api/rooms/:id/messages/:seq": { success: { 204: null }, problems: MESSAGE_BY_RIGHT },
 
+  "GET /chat/api/search": { success: { 200: schemas.foundMessages }, problems: ROOM },
+
   "GET /chat/api/stream/rooms": { success: { 200: Type.String() }, stream: ROOMS_STREAM },
 };
