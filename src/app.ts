@@ -17,6 +17,7 @@ import { badRequest, notFound, Problem, problemResponse } from "./problem.ts";
 import type { Cursors } from "./rooms/cursor.ts";
 import { roomRoutes } from "./rooms/routes.ts";
 import { invalidRequest, type ValidationError } from "./schema.ts";
+import { searchRoutes } from "./search/routes.ts";
 import { streamRoutes } from "./streams/routes.ts";
 import { MOST_PAYLOAD } from "./streams/socket.ts";
 import { typingRoutes } from "./typing/routes.ts";
@@ -91,6 +92,7 @@ export function createApp(parts: Parts) {
         .use(memberRoutes(parts))
         .use(messageRoutes(parts))
         .use(typingRoutes(parts))
+        .use(searchRoutes(parts))
         .use(streamRoutes(parts)),
     )
     .use((app) => app.use(docsRoutes(app)));

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { migrate } from "../src/db/migrate.ts";
 import { dismiss, gather } from "../src/demo/cast.ts";
 import { openConnection } from "../src/demo/database.ts";
 import { FillRefused, fill } from "../src/demo/fill.ts";
@@ -10,6 +11,7 @@ import { TalkRefused, talk } from "../src/demo/talk.ts";
 import { mentionedHandles } from "../src/messages/mentions.ts";
 import { readCursors } from "../src/rooms/cursor.ts";
 import { listRooms } from "../src/rooms/list.ts";
+import { searchMessages } from "../src/search/queries.ts";
 import { freshDatabase, type TestDatabase } from "./support/database.ts";
 import { EventReader } from "./support/events.ts";
 import { testServer } from "./support/server.ts";
@@ -302,6 +304,43 @@ test("a fill that is broken off leaves nothing, and the next one fills", async (
       expect(after?.messages).toBe(SIZE.messages + kept);
     });
   }
+});
+
+/** Whether words can be searched for, and the migration for it is recorded. */
+async function searchable({ sql }: TestDatabase) {
+  const [row] = await sql`
+    select (select count(*) from pg_index where indexrelid = to_regclass('messages_search') and indisvalid) as index,
+           (select count(*) from migrations where name = '0005_search.sql') as migration`;
+  return row;
+}
+const SEARCHABLE = { index: 1, migration: 1 };
+
+test("the index of words is there when a fill has ended, was told to stop, or was killed and something starts again", async () => {
+  await withFresh(async (database) => {
+    const told = new AbortController();
+    const stop = { write: () => told.abort() };
+    await expect(fillOf(database, SIZE, false, told.signal, stop)).rejects.toThrow("abort");
+    expect(await searchable(database)).toEqual(SEARCHABLE);
+
+    const killed = {
+      write() {
+        throw new Error("killed");
+      },
+    };
+    await expect(fillOf(database, SIZE, false, running, killed)).rejects.toThrow("killed");
+    expect(await searchable(database)).toEqual({ index: 0, migration: 0 }); // so it was not in the way
+    expect((await migrate(database.target)).ran).toEqual(["0005_search.sql"]); // as a server does that starts
+    expect(await searchable(database)).toEqual(SEARCHABLE);
+
+    const { demoUserId } = (await fillOf(database)).fill;
+    expect(await searchable(database)).toEqual(SEARCHABLE);
+    const { messages } = await searchMessages(database.sql, demoUserId, { q: "the", limit: 100 });
+    expect(messages).toHaveLength(100);
+
+    // Where there are rooms, people search them meanwhile.
+    await expect(fillOf(database, { ...SIZE, seed: 2 }, true, running, killed)).rejects.toThrow("killed");
+    expect(await searchable(database)).toEqual(SEARCHABLE);
+  });
 });
 
 test("of two fills at once, one is refused", async () => {

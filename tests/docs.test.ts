@@ -76,10 +76,11 @@ test("every route is in the document, with its words, its parameters and its ans
         .sort();
     expect(parameters("path")).toEqual([...key.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort());
     expect(parameters("query")).toEqual(Object.keys(route.hooks.query?.properties ?? {}).sort());
-    for (const { schema, required, in: place } of operation.parameters) {
+    for (const { name, schema, required, in: place } of operation.parameters) {
       expect(schema.type ?? schema.anyOf).toBeDefined();
       expect(schema.format).toBeUndefined();
-      expect(required === true).toBe(place === "path");
+      const needed = route.hooks.query?.required?.includes(name) && schema.default === undefined;
+      expect(required === true).toBe(place === "path" || needed === true);
     }
 
     // What a body may be is what the route itself checks.
@@ -188,6 +189,8 @@ test("every route answers as the document says", async () => {
     ["GET", "/rooms/{id}/messages/{seq}", [room.id, 3]],
     ["GET", "/rooms/{id}/messages/{seq}", [room.id, 99]],
     ["GET", "/rooms/{id}/messages", [room.id]],
+    ["GET", "/search", "?q=hello"],
+    ["GET", "/search", `?q=hello&room=987654`],
     ["GET", "/rooms", []],
     ["POST", "/rooms/{id}/typing", [room.id]],
     ["POST", "/rooms/{id}/typing", [closed.id]],

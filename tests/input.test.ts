@@ -485,6 +485,12 @@ test("a query parameter of the wrong form or out of range is refused by its name
   let checked = 0;
   for (const { path, query } of ROUTES) {
     for (const [name, schema] of Object.entries<TSchema>(query?.properties ?? {})) {
+      const rest = Object.entries<TSchema>(query?.properties ?? {})
+        .filter(
+          ([other, { default: left }]) =>
+            other !== name && query?.required?.includes(other) && left === undefined,
+        )
+        .map(([other, schema]) => `&${other}=${fitting(schema)}`);
       const number = schema.anyOf?.find((part: TSchema) => part.type === "integer");
       const boolean = schema.anyOf?.some((part: TSchema) => part.type === "boolean");
       const values = number
@@ -513,7 +519,7 @@ test("a query parameter of the wrong form or out of range is refused by its name
             : ["x".repeat(schema.maxLength + 1), ...(schema[Kind] === "Text" ? ["\0", "a\0b"] : [])];
       for (const value of values) {
         const problem = await refused(
-          await send("GET", `${fill(path)}?${name}=${encodeURIComponent(value)}`),
+          await send("GET", `${fill(path)}?${name}=${encodeURIComponent(value)}${rest.join("")}`),
           422,
           "invalid",
         );

@@ -35,6 +35,8 @@ export function connectionOptions(statementTimeoutMs: number): postgres.Options<
     connection: {
       application_name: "foyer",
       search_path: SCHEMA,
+      // No statement of ours runs for long enough to be worth compiling; some are expected to, and would be first.
+      jit: "off",
       statement_timeout: statementTimeoutMs,
       // A process that stalls inside a transaction must not hold its locks.
       idle_in_transaction_session_timeout: statementTimeoutMs,

@@ -18,17 +18,29 @@ export class MigrationError extends Error {
  * @throws MigrationError for a Postgres that is too old, or a database newer than this program
  */
 export async function migrate(target: Target): Promise<{ postgres: string; ran: string[] }> {
-  const files = (await readdir(FOLDER)).filter((name) => /^\d{4}_\w+\.sql$/.test(name)).sort();
   const sql = open(target, { ...connectionOptions(0), max: 1 }); // a migration may take its time
   try {
-    const [server] = await sql`
-      select current_setting('server_version_num')::int / 10000 as major, split_part(current_setting('server_version'), ' ', 1) as version`;
-    if (server?.major < OLDEST_POSTGRES) {
-      throw new MigrationError(
-        `This is Postgres ${server?.version}; Foyer needs Postgres ${OLDEST_POSTGRES} or later.`,
-      );
-    }
-    await sql`select pg_advisory_lock(${LOCK}::bigint)`;
+    return await migrateBy(sql);
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
+
+/**
+ * The same by a client that is there.
+ * @param sql of one connection, without a deadline for its statements
+ */
+export async function migrateBy(sql: ReturnType<typeof open>): Promise<{ postgres: string; ran: string[] }> {
+  const files = (await readdir(FOLDER)).filter((name) => /^\d{4}_\w+\.sql$/.test(name)).sort();
+  const [server] = await sql`
+    select current_setting('server_version_num')::int / 10000 as major, split_part(current_setting('server_version'), ' ', 1) as version`;
+  if (server?.major < OLDEST_POSTGRES) {
+    throw new MigrationError(
+      `This is Postgres ${server?.version}; Foyer needs Postgres ${OLDEST_POSTGRES} or later.`,
+    );
+  }
+  await sql`select pg_advisory_lock(${LOCK}::bigint)`;
+  try {
     await sql.unsafe(`
       create schema if not exists ${SCHEMA};
       create table if not exists ${SCHEMA}.migrations (name text primary key, ran_at timestamptz not null default now());
@@ -50,6 +62,6 @@ export async function migrate(target: Target): Promise<{ postgres: string; ran: 
     }
     return { postgres: server?.version, ran };
   } finally {
-    await sql.end({ timeout: 1 }); // and with the connection goes the lock
+    await sql`select pg_advisory_unlock(${LOCK}::bigint)`;
   }
 }

@@ -107,6 +107,8 @@ export const ANSWERS: Record<string, Answers> = {
 
   "POST /chat/api/rooms/:id/typing": { success: { 204: null }, problems: ROOM },
 
+  "GET /chat/api/search": { success: { 200: schemas.foundMessages }, problems: ROOM },
+
   "GET /chat/api/stream/rooms": { success: { 200: Type.String() }, stream: ROOMS_STREAM },
   "GET /chat/api/stream/rooms/:id": {
     success: { 200: Type.String() },

@@ -8,6 +8,7 @@ import type { Room } from "../rooms/list.ts";
 import type { OpenRoom } from "../rooms/queries.ts";
 import type { UnreadExplained } from "../rooms/read.ts";
 import { nullable, words } from "../schema.ts";
+import type { FoundMessage } from "../search/queries.ts";
 
 /** A type as it comes over the wire: dates are text. */
 type Json<T> = T extends Date ? string : T extends object ? { [K in keyof T]: Json<T[K]> } : T;
@@ -207,6 +208,31 @@ export const messagePage = named(
   }),
 ) satisfies Describes<Awaited<ReturnType<typeof listMessages>>>;
 
+export const foundMessage = named(
+  "FoundMessage",
+  Type.Object({
+    ...message.properties,
+    snippet: Type.Object({
+      text: text("The part of the body around the first word found, with … where it is cut; text, not HTML"),
+      ranges: Type.Array(
+        Type.Unsafe<[number, number]>(
+          Type.Array(Type.Integer({ minimum: 0 }), {
+            minItems: 2,
+            maxItems: 2,
+            description: "From, to: UTF-16 code units of `text`",
+          }),
+        ),
+        { description: "Where the words are in it, ascending; they do not overlap" },
+      ),
+    }),
+  }),
+) satisfies Describes<FoundMessage>;
+
+export const foundMessages = Type.Object({
+  messages: Type.Array(ref(foundMessage), { description: "Newest first" }),
+  before: nullable(text("For the next page; null: this is the last")),
+});
+
 export const users = Type.Object({ users: Type.Array(ref(user)) });
 export const tokens = Type.Object({ tokens: Type.Array(ref(token)) });
 export const members = Type.Object({ members: Type.Array(ref(member)) });
@@ -226,6 +252,7 @@ export const NAMED: TSchema[] = [
   member,
   message,
   messagePage,
+  foundMessage,
 ];
 
 export const nameOf = (schema: TSchema): string => (schema.$id as string).slice(PREFIX.length);

@@ -29,7 +29,7 @@ export interface NewMessage {
 }
 
 /** A message's own columns and its sender's, from tables `m` and `u`. */
-export const columns = (sql: Sql) => sql`
+export const messageColumns = (sql: Sql) => sql`
   m.room_id as "roomId", m.seq, m.kind,
   json_build_object('id', u.id, 'handle', u.handle, 'name', u.name) as sender,
   m.body, m.reply_to as "replyTo", to_json(m.mentions) as mentions, m.reactions,
@@ -95,7 +95,7 @@ async function insertMessage(sql: Sql, senderId: number, roomId: number, message
         from room
       returning *
     )
-    select ${columns(sql)} from m join users u on u.id = m.sender_id`;
+    select ${messageColumns(sql)} from m join users u on u.id = m.sender_id`;
   return sent;
 }
 
@@ -164,7 +164,7 @@ export async function listMessages(sql: Sql, userId: number, roomId: number, pag
              least(middle + ${limit - older}::bigint, last_seq) as high
         from room
     )
-    select page.last_seq, page.change_count, page.low, page.high, ${columns(sql)}
+    select page.last_seq, page.change_count, page.low, page.high, ${messageColumns(sql)}
       from page
       left join messages m on m.room_id = page.id and m.seq between page.low and page.high
       left join users u on u.id = m.sender_id

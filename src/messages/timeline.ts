@@ -1,6 +1,6 @@
 import { arrayLiteral, type Sql } from "../db/client.ts";
 import type { Membership, Pair, Stretch, TimelineAsk, TimelineSource } from "../live/timelines/timelines.ts";
-import { columns, type Message } from "./queries.ts";
+import { type Message, messageColumns } from "./queries.ts";
 
 /** How many new messages and changes a client may be behind and still get just them. */
 const MOST_BEHIND = 500;
@@ -106,7 +106,7 @@ const readTimelines = (sql: Sql, asks: TimelineAsk[], pairs: Pair[]) => sql<Row[
            ) m
      where not room.gone
   ), told as (
-    select room.ask, room.gone, room.reset, room.last_seq, room.change_count, room.removal_count, ${columns(sql)}
+    select room.ask, room.gone, room.reset, room.last_seq, room.change_count, room.removal_count, ${messageColumns(sql)}
       from room
       left join found m on m.ask = room.ask
       left join users u on u.id = m.sender_id

@@ -1,0 +1,27 @@
+import { Elysia, t } from "elysia";
+import { type Dependencies, guard } from "../auth/guard.ts";
+import { MAX_ID, text } from "../schema.ts";
+import { PLACE, searchMessages } from "./queries.ts";
+
+/** Finding messages by their words. */
+export const searchRoutes = ({ db, callers, config }: Dependencies) =>
+  new Elysia({ prefix: "/search", tags: ["Messages"] })
+    .use(guard(callers, config))
+    .get("/", ({ caller, query }) => searchMessages(db.sql, caller.id, query), {
+      query: t.Object({
+        q: text({ minLength: 1, maxLength: 200 }),
+        room: t.Optional(t.Integer({ minimum: 1, maximum: MAX_ID, description: "Only in this room" })),
+        before: t.Optional(
+          text({
+            minLength: 1,
+            maxLength: 64,
+            pattern: PLACE,
+            description: "takes the `before` of the page that this one follows",
+          }),
+        ),
+        limit: t.Integer({ minimum: 1, maximum: 100, default: 20 }),
+      }),
+      detail: {
+        summary: "Search my rooms, newest first: words, “phrases in quotes”, or, -without",
+      },
+    });
