@@ -1,9 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { connectionOptions, open } from "../src/db/client.ts";
 import { Typists } from "../src/typing/typists.ts";
 import { answer, answers } from "./support/answer.ts";
 import type { Client } from "./support/client.ts";
 import type { EventReader } from "./support/events.ts";
 import { eventually } from "./support/eventually.ts";
+import { startProxy } from "./support/proxy.ts";
 import { type TestServer, twoServers } from "./support/server.ts";
 import type { SocketReader } from "./support/socket.ts";
 
@@ -32,15 +34,15 @@ const room = async () => (await ada.openRoom("a room", [ben, kim])).id;
 const type = (who: Client, id: number) => who.call("POST", `/rooms/${id}/typing`);
 
 describe("typing", () => {
-  const open: (EventReader | SocketReader)[] = [];
+  const readers: (EventReader | SocketReader)[] = [];
   afterEach(() => {
-    for (const reader of open.splice(0)) reader.close();
+    for (const reader of readers.splice(0)) reader.close();
   });
 
   /** Watches a room by a stream. @returns what it has heard of typing */
   async function streamOf(who: Client, id: number): Promise<() => unknown[]> {
     const stream = await who.watch(id);
-    open.push(stream);
+    readers.push(stream);
     await stream.event("messages");
     return () => stream.events.filter(({ event }) => event === "typing").map(({ data }) => data);
   }
@@ -48,7 +50,7 @@ describe("typing", () => {
   /** The same by a socket. */
   async function socketOf(who: Client, id: number): Promise<() => unknown[]> {
     const socket = await who.socket();
-    open.push(socket);
+    readers.push(socket);
     socket.send({ subscribe: "room", id });
     await socket.event("messages", 1, id);
     return () => socket.of("typing", id).map(({ data }) => data);
@@ -73,7 +75,7 @@ describe("typing", () => {
     const id = await room();
     const heard = await streamOf(there(ada), id);
     const socket = await kim.socket();
-    open.push(socket);
+    readers.push(socket);
     socket.send({ typing: id });
     await eventually(() => heard().length === 1);
     expect(heard()).toEqual([{ user: kim.user }]);
@@ -86,7 +88,7 @@ describe("typing", () => {
     const removed = await socketOf(kim, id);
     const member = await streamOf(ada, id);
     const list = await ada.stream();
-    open.push(list);
+    readers.push(list);
     await list.event("rooms");
     await ada.must("DELETE", `/rooms/${id}/members/${kim.user.id}`);
     const typist = await server.person("typist"); // who has a hint to give
@@ -131,11 +133,11 @@ describe("typing", () => {
 
 describe("at most one hint a second", () => {
   /** Typists whose seconds end when the test says so. */
-  function typists() {
+  function typists(sql = server.database.sql) {
     const told: string[] = [];
     const pauses: (() => void)[] = [];
     const made = new Typists(
-      server.database.sql,
+      sql,
       (...hints) => told.push(...hints),
       () => new Promise<void>((resolve) => pauses.push(resolve)),
     );
@@ -166,10 +168,26 @@ describe("at most one hint a second", () => {
     expect(told).toEqual([hint(ben, id), hint(ben, id)]);
   });
 
+  test("the same room again asks the database nothing", async () => {
+    const id = await room();
+    const proxy = await startProxy(server.database.target);
+    const sql = open(proxy.target, { ...connectionOptions(0), max: 1 });
+    const { type } = typists(sql);
+    await type(ben, id);
+    const { length } = proxy.statements;
+    for (let i = 0; i < 100; i++) await type(ben, id);
+    expect(proxy.statements).toHaveLength(length);
+    await type(ben, await room()); // and another one does
+    expect(proxy.statements.length).toBeGreaterThan(length);
+    await sql.end();
+    await proxy.close();
+  });
+
   test("the first ones at the same time are told once", async () => {
     const id = await room();
-    const { type, told } = typists();
+    const { type, told, endPauses } = typists();
     await Promise.all(Array.from({ length: 100 }, () => type(ben, id)));
+    await endPauses();
     expect(told).toEqual([hint(ben, id)]);
   });
 

@@ -110,7 +110,7 @@ export class Socket {
     let re = JSON.stringify(text);
     try {
       const frame = parse(text);
-      re = text; // as it came: it may be nested more deeply than JSON.stringify can follow
+      re = text; // as it came
       if (!isClientFrame(frame)) throw wrongForm();
       await this.#obey(frame);
     } catch (error) {
