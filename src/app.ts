@@ -51,9 +51,8 @@ export function createApp(parts: Parts) {
       reusePort: false, // Elysia's default would let a second server share the port unnoticed
     },
     websocket: {
-      // Of silence, after which a client that answers no ping is gone; Bun sends those pings. Late enough for the hub to
-      // be first where a client does not read: it says why.
-      idleTimeout: Math.min(960, 2 * config.idleTimeout + 8),
+      // Ours comes first (socket.ts), and says why where it can: Bun's clock begins anew with whatever is sent.
+      idleTimeout: Math.min(960, 2 * config.idleTimeout + 16),
       maxPayloadLength: MOST_PAYLOAD,
       backpressureLimit: 0, // none: socket.ts sends nothing more to who is full, and Bun would drop what is above it
     },

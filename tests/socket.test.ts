@@ -635,6 +635,19 @@ describe("shutdown", () => {
   });
 });
 
+test("a client that answers no ping is gone after twice the idle timeout; one that does stays", async () => {
+  const mine = await testServer({ PING_INTERVAL: "1", IDLE_TIMEOUT: "2" }, server.database);
+  const good = await ben.with(ben.headers, mine.api).socket();
+  good.send({ subscribe: "rooms" });
+  const silent = await handshake(mine.api, ben.headers);
+  await eventually(() => mine.hub.state.streams === 2);
+  await silent.until(() => silent.closed);
+  await eventually(() => mine.hub.state.streams === 1);
+  expect(good.closed).toBeNull();
+  good.close();
+  await mine.close();
+}, 30_000);
+
 test("clients that vanish leave nothing, however they go and whatever they wait for", async () => {
   const id = await room();
   for (const reset of [false, true]) {

@@ -9,6 +9,8 @@ export interface Wire {
   close(reason: ByeReason): void;
   /** Drops the connection, whatever has not left yet. */
   drop(reason: ByeReason): void;
+  /** Called twice a second: to see that there is still somebody at the other end, where there is a way. */
+  beat?(now: number): void;
 }
 
 /** Something that a client listens to over a connection. */
@@ -61,6 +63,7 @@ export class Connection {
 
   /** Sends a ping if nothing else was sent for so long. */
   ping(now: number, silenceMs: number): void {
+    this.wire.beat?.(now);
     if (now - this.#lastSent >= silenceMs && this.ready(now)) this.send(PING, now);
   }
 

@@ -1,6 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import type { Caller } from "../auth/queries.ts";
+import type { Config } from "../config.ts";
 import type { Sql } from "../db/client.ts";
 import { problemOf } from "../faults.ts";
 import { Connection, type Subscription, type Wire } from "../live/connection.ts";
@@ -52,6 +53,7 @@ interface Parts {
   hub: Hub;
   db: { sql: Sql };
   typists: Typists;
+  config: Config;
   log: Log;
 }
 
@@ -69,6 +71,9 @@ export class Socket {
   #handling = Promise.resolve();
   #waiting = 0;
   #onDrained = () => {};
+  /** When the client was last heard, and asked for a sign of life (ms). */
+  #heard = this.#opened;
+  #asked = this.#opened;
 
   constructor(
     private readonly caller: Caller,
@@ -77,7 +82,8 @@ export class Socket {
 
   open(raw: Raw): void {
     const { caller, parts } = this;
-    this.#connection = new Connection(caller.id, caller.credential, wireOf(raw), this.#opened, (reason) => {
+    const wire = { ...wireOf(raw), beat: (now: number) => this.#beat(raw, now) };
+    this.#connection = new Connection(caller.id, caller.credential, wire, this.#opened, (reason) => {
       const seconds = Math.round((Date.now() - this.#opened) / 1000);
       parts.log.info({ user: caller.id, reason, seconds }, "socket closed");
     });
@@ -87,12 +93,28 @@ export class Socket {
 
   /** One after the other, so that what a client asks for first is done first. */
   message(raw: Raw, message: string | Buffer): void {
+    this.#heard = Date.now();
     if (this.#waiting >= MOST_FRAMES) {
       raw.close(TOO_MANY, "too many frames at once");
       return;
     }
     this.#waiting++;
     this.#handling = this.#handling.then(() => this.#handle(raw, String(message)));
+  }
+
+  pong(): void {
+    this.#heard = Date.now();
+  }
+
+  /** A client that vanished says no goodbye. One that only does not read is cut before, as slow. */
+  #beat(raw: Raw, now: number): void {
+    const { pingInterval, idleTimeout } = this.parts.config;
+    if (now - this.#heard >= 2_000 * idleTimeout) {
+      raw.terminate();
+    } else if (now - this.#asked >= 1_000 * pingInterval) {
+      this.#asked = now;
+      raw.ping();
+    }
   }
 
   drain(raw: Raw): void {

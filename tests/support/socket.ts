@@ -138,9 +138,10 @@ export async function askedFor(api: string, headers: Headers): Promise<string> {
 /** A client's frame as bytes (RFC 6455, 5.2), masked by a key of zeros. */
 export function encode(payload: string | Uint8Array, { opcode = 1, fin = true } = {}): Buffer {
   const bytes = Buffer.from(payload as string);
-  const head = Buffer.alloc(14);
+  const short = bytes.length < 126; // what a control frame must be
+  const head = Buffer.alloc(short ? 6 : 14);
   head[0] = (fin ? 0x80 : 0) | opcode;
-  head[1] = 0x80 | 127;
-  head.writeBigUInt64BE(BigInt(bytes.length), 2);
+  head[1] = 0x80 | (short ? bytes.length : 127);
+  if (!short) head.writeBigUInt64BE(BigInt(bytes.length), 2);
   return Buffer.concat([head, bytes]);
 }
