@@ -126,6 +126,18 @@ describe("a reaction", () => {
     expect(await changes(id)).toBe(1); // the deletion
   });
 
+  test("with a heart as text is one with the picture of a heart", async () => {
+    const id = await room(ben);
+    for (const [who, emoji] of [
+      [ada, "❤"],
+      [ben, "❤️"],
+    ] as const)
+      await react(who, id, emoji);
+    expect((await one(ada, id, 1)).reactions).toEqual([{ emoji: "❤️", users: [ada.user.id, ben.user.id] }]);
+    expect((await unreact(ben, id, "❤")).status).toBe(204);
+    expect((await one(ada, id, 1)).reactions).toEqual([{ emoji: "❤️", users: [ada.user.id] }]);
+  });
+
   test("may be to what the server told", async () => {
     const id = await room(ben);
     await ada.must("PATCH", `/rooms/${id}`, { name: "renamed" });
@@ -233,7 +245,7 @@ describe("an emoji", () => {
     ["an emoji and a joiner", encodeURIComponent("👍\u200d")],
     ["half a flag", encodeURIComponent("🇩")],
     ["a flag of no country", encodeURIComponent("🇩🇩")],
-    ["a heart as text", encodeURIComponent("❤")],
+    ["a heart as text twice", encodeURIComponent("❤❤")],
     ["a joiner alone", encodeURIComponent("\u200d")],
     ["a blank", "%20"],
     ["a slash", "%2F"],

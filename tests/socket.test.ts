@@ -238,7 +238,6 @@ describe("a frame that is refused", () => {
     "{}",
     '{"subscribe":"all"}',
     '{"subscribe":"rooms","cursor":1}',
-    '{"subscribe":"rooms","cursor":null}',
     '{"subscribe":"room"}',
     '{"subscribe":"room","id":"1"}',
     '{"subscribe":"room","id":0}',

@@ -110,7 +110,7 @@ class PatientClient {
       if (answer?.status !== 429 && this.#awaySince === null) {
         this.#awaySince = performance.now();
         say(
-          `${url} ${answer ? `answers ${answer.status}` : "is away"}: trying again every second (a server starts with: bun start)`,
+          `${url} ${answer ? `answers ${answer.status}` : "is away"}: trying again every second (a server starts with: npx -y bun@1.4.5 start)`,
         );
       }
       await pause(wait, signal);

@@ -34,15 +34,15 @@ const PING_AND_BYE = [
 
 const ROOM_STREAM = [
   "`messages`: `{ reset, messages, cursor }`, with the cursor as its id: new, edited and deleted ones and those with other reactions, each whole, ascending by `seq`.",
-  "`reset: true` replaces all that the client holds by the newest 50; it comes where more than 500 messages and changes were missed.",
-  "`typing`: `{ user }`, good for five seconds.",
-  "`read`: `{ userId, lastReadSeq }`, from when the first `messages` has come; where everybody stood by then is in `GET /rooms/{id}/members`.",
+  "`reset: true` replaces all that the client holds by the newest 50; it comes where more than 500 messages and changes were missed. A sender's new name brings the newest 50 again.",
+  "`typing`: `{ user }`, good for five seconds; one's own comes as well.",
+  "`read`: `{ userId, lastReadSeq }`, of markers that move while the stream is open; where everybody stands when it opens is in `GET /rooms/{id}/members`, to be asked for after each opening. A sender's moves with each message.",
   PING_AND_BYE,
 ].join(" ");
 
 const SOCKET = [
   'The client sends `{ "subscribe": "rooms", "cursor"? }`, `{ "subscribe": "room", "id", "cursor"? }`, `{ "unsubscribe": "rooms" }`, `{ "unsubscribe": "room", "id" }`, `{ "typing": id }`.',
-  'The server sends `{ "event", "room"?, "data", "id"? }`: the events of the streams, `room` being the room of a timeline.',
+  'The server sends `{ "event", "room"?, "data", "id"? }`: the events of the streams, `room` being the room of a timeline, `id` the cursor. The socket does not come back by itself: connect again, and subscribe with the last cursors.',
   'What is refused is answered `{ "event": "error", "data": Problem, "re": the frame }`. A `bye` with a `room` ends that room alone.',
   "Closes with 1000 bye, 1001 shutdown, 1008 right lost, 1009 frame above 16 KiB, 1013 slow.",
 ].join(" ");

@@ -131,7 +131,9 @@ const streamParameters = ({ stream }: Answers): Parameter[] =>
 
 function bodyOf({ hooks }: Route) {
   const body = hooks.body as TSchema | undefined;
-  return body && { required: !(OptionalKind in body), content: { "application/json": { schema: body } } };
+  // Elysia adds that there be no other fields; there may be, and they are ignored.
+  const schema = body && { ...body, additionalProperties: undefined };
+  return body && { required: !(OptionalKind in body), content: { "application/json": { schema } } };
 }
 
 const WORDS: Record<string, string> = { 200: "OK", 201: "Made", 204: "Done" };

@@ -63,7 +63,10 @@ export const peer = named(
   "Peer",
   Type.Object({
     ...user.properties,
-    online: Type.Boolean({ description: "Whether they have a stream open" }),
+    online: Type.Boolean({
+      description:
+        "Whether they have a stream or socket open, on any server; until 5 s after the last one closed",
+    }),
   }),
 ) satisfies Describes<Peer>;
 

@@ -9,15 +9,18 @@ const MOST_KINDS = 20;
 /** What keyboards offer: Unicode's emoji, flags and sequences for general interchange (UTS #51, ED-27). */
 const EMOJI = /^\p{RGI_Emoji}$/v;
 
+/** Asks for the picture of a character that is a letter as well (U+2764 is a heart of either kind); some programs leave it out. */
+const AS_PICTURE = "\ufe0f";
+
 /**
  * An emoji out of a path. Bytes that are no UTF-8 have become U+FFFD by then, which is none.
  * @throws Problem 422 for what is not exactly one
  */
 export function pathEmoji(given: string): string {
-  if (!EMOJI.test(given)) {
-    throw invalid("/emoji", "takes exactly one emoji of Unicode's RGI set, percent-encoded as UTF-8");
-  }
-  return given;
+  const emoji = [given, given + AS_PICTURE].find((form) => EMOJI.test(form));
+  if (!emoji)
+    throw invalid("/emoji", "takes exactly one emoji (of Unicode's RGI set), percent-encoded as UTF-8");
+  return emoji;
 }
 
 /**

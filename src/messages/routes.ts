@@ -6,7 +6,12 @@ import { integer, MAX_ID, nullable, pathId, text } from "../schema.ts";
 import { deleteMessage, editMessage, findMessage, listMessages, sendMessage } from "./queries.ts";
 import { pathEmoji, setReaction } from "./reactions.ts";
 
-const messageBody = text({ minLength: 1, maxLength: 10_000 });
+const messageBody = text({
+  minLength: 1,
+  maxLength: 10_000,
+  description:
+    "The text. `@handle` of a member mentions them, in either case, wherever no word goes on before it",
+});
 const clientId = text({
   minLength: 1,
   maxLength: 64,

@@ -4,7 +4,7 @@ import { type Message, messageColumns } from "./queries.ts";
 
 /** How many new messages and changes a client may be behind and still get just them. */
 const MOST_BEHIND = 500;
-/** What it gets otherwise: so many of the newest. */
+/** What it gets otherwise: so many of the newest. As many are told again where a sender has another name. */
 const NEWEST = 50;
 
 type Row = Message & {
@@ -78,8 +78,8 @@ const membersOf = (sql: Sql, pairs: Pair[]) => sql`
 
 /**
  * One statement, so that all of it is of one moment: ask by ask the messages, or a row without one, and then the members.
- * How far behind an ask is is arithmetic: what was sent and what was changed since; a sender's new name is in
- * any number of messages. Sequence numbers and change counts are
+ * How far behind an ask is is arithmetic: what was sent and what was changed since; a sender's new name may be in
+ * any of the newest. Sequence numbers and change counts are
  * given out under the room's lock, so that their order is the order of commits: what comes later is above.
  */
 const readTimelines = (sql: Sql, asks: TimelineAsk[], pairs: Pair[]) => sql<Row[]>`
@@ -90,19 +90,26 @@ const readTimelines = (sql: Sql, asks: TimelineAsk[], pairs: Pair[]) => sql<Row[
                   ${arrayLiteral(asks.map(({ position }) => position?.changes ?? null))}::bigint[])
            with ordinality as a (room_id, seq, changes, ask)
   ), room as materialized (
-    select a.ask, a.seq, a.changes, r.id, r.last_seq, r.change_count, r.removal_count, r.deleted_at is not null as gone,
-           coalesce(a.seq > r.last_seq or a.changes not between r.renamed_change and r.change_count
-                    or r.last_seq - a.seq + r.change_count - a.changes > ${MOST_BEHIND}, true) as reset
-      from asked a join rooms r on r.id = a.room_id
+    select a.ask, a.changes, r.id, r.last_seq, r.change_count, r.removal_count, r.deleted_at is not null as gone, far.reset,
+           case when far.reset then r.last_seq - ${NEWEST}
+                when a.changes < r.renamed_change then least(a.seq, r.last_seq - ${NEWEST})
+                else a.seq
+           end as held
+      from asked a
+      join rooms r on r.id = a.room_id
+     cross join lateral (
+             select coalesce(a.seq > r.last_seq or a.changes > r.change_count
+                             or r.last_seq - a.seq + r.change_count - a.changes > ${MOST_BEHIND}, true) as reset
+           ) far
   ), found as (
     select room.ask, m.*
       from room
      cross join lateral (
              select * from messages
-              where room_id = room.id and seq > case when room.reset then room.last_seq - ${NEWEST} else room.seq end
+              where room_id = room.id and seq > room.held
              union all
              select * from messages
-              where room_id = room.id and changed > room.changes and seq <= room.seq and not room.reset
+              where room_id = room.id and changed > room.changes and seq <= room.held and not room.reset
            ) m
      where not room.gone
   ), told as (

@@ -9,7 +9,12 @@ export const searchRoutes = ({ db, callers, config }: Dependencies) =>
     .use(guard(callers, config))
     .get("/", ({ caller, query }) => searchMessages(db.sql, caller.id, query), {
       query: t.Object({
-        q: text({ minLength: 1, maxLength: 200 }),
+        q: text({
+          minLength: 1,
+          maxLength: 200,
+          description:
+            'takes 1 to 200 characters: whole words, of which all must be there (case does not count, accents do), "a phrase in quotes", a or b, -without; something must be asked for besides what must not be there',
+        }),
         room: t.Optional(t.Integer({ minimum: 1, maximum: MAX_ID, description: "Only in this room" })),
         before: t.Optional(
           text({

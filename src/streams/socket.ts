@@ -10,7 +10,7 @@ import type { Hub } from "../live/hub.ts";
 import type { Log } from "../log.ts";
 import { mustBeMember } from "../members/queries.ts";
 import { badJson, Problem, problemDocument } from "../problem.ts";
-import { integer } from "../schema.ts";
+import { integer, nullable } from "../schema.ts";
 import type { Typists } from "../typing/typists.ts";
 
 /** Bytes of a client's frame (the contract); Bun answers what is above with the code 1009. */
@@ -34,7 +34,7 @@ const CODES: Record<ByeReason | "gone", number> = {
 const TOO_MANY = 1008;
 
 const id = integer({ minimum: 1 });
-const cursor = Type.Optional(Type.String());
+const cursor = Type.Optional(nullable(Type.String()));
 const CLIENT_FRAME = Type.Union([
   Type.Object({ subscribe: Type.Literal("rooms"), cursor }),
   Type.Object({ subscribe: Type.Literal("room"), id, cursor }),

@@ -25,7 +25,7 @@ export async function findUsers(sql: Sql, q: string, limit: number): Promise<Use
 
 /**
  * Gives a person another name. Every room they are in counts as changed: its list entry may show the name, and so may
- * any of its messages, so that timelines begin anew.
+ * its messages: timelines tell the newest again.
  *
  * The person is locked first, so fully that nobody can become a member of a new room meanwhile (its foreign key asks
  * for the same row): the second statement sees every membership there is, and whoever joins later shows the new name.
