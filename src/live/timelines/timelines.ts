@@ -299,8 +299,8 @@ class News {
     // The first event goes out even where it has nothing to tell: it confirms the cursor.
     if (!timeline.started) return timeline.advance(this.#cursor, this.#messages(), NONE, now);
     if (this.#live === undefined) {
-      const { reset, messages } = this.stretch;
-      const told = reset || messages.length > 0 ? [this.#messages()] : [];
+      // All who stand here have the same cursor.
+      const told = this.stretch.reset || timeline.cursor !== this.#cursor ? [this.#messages()] : [];
       const frames = [...told, ...this.reads.values(), ...this.typing];
       this.#live = frames.length > 0 ? Frame.together(frames) : null;
     }
