@@ -297,10 +297,8 @@ describe("a frame that is refused", () => {
     const dora = await server.person("dora");
     const rooms = await Promise.all(Array.from({ length: 501 }, () => dora.openRoom()));
     const socket = await dora.socket();
-    for (const [i, { id }] of rooms.slice(0, 500).entries()) {
-      socket.send({ subscribe: "room", id });
-      if (i % 50 === 49) await socket.event("messages", i + 1);
-    }
+    for (const { id } of rooms.slice(0, 500)) socket.send({ subscribe: "room", id }); // as on coming back
+    await socket.event("messages", 500);
     const [first, last] = [rooms[0]?.id, rooms[500]?.id];
     socket.send({ subscribe: "room", id: last });
     expect((await socket.event("error")).data).toMatchObject({ status: 409, code: "too-many-subscriptions" });
@@ -399,7 +397,7 @@ describe("what is no frame of the contract", () => {
     const id = await room();
     const socket = await ben.socket();
     for (let i = 0; i < 1_000; i++) socket.send({ subscribe: "room", id });
-    expect(await socket.end()).toEqual({ code: 1008, reason: "too many frames at once" });
+    expect(await socket.end()).toEqual({ code: 1013, reason: "too many frames at once" });
     await idle();
   });
 

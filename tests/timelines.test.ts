@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { membershipChanged, messagesChanged, roomChanged, typing } from "../src/live/hints.ts";
+import { markerMoved, messagesChanged, roomChanged, typing } from "../src/live/hints.ts";
 import { Hub, type Source } from "../src/live/hub.ts";
 import { markRead } from "../src/rooms/read.ts";
 import { eventually } from "./support/eventually.ts";
@@ -81,7 +81,7 @@ test("a full wire gets nothing until it drains, then all that it missed, once, a
       const { message } = await bench.send(sender, roomId);
       await markRead(bench.db.sql, reads, roomId, message.seq);
       hub.hear(roomChanged(roomId));
-      hub.hear(membershipChanged(reads, roomId));
+      hub.hear(markerMoved(reads, roomId));
       hub.hear(typing(reads, roomId));
       await eventually(() => last(quick) === message.seq);
     }
@@ -99,6 +99,108 @@ test("a full wire gets nothing until it drains, then all that it missed, once, a
     expect(slow.all("read")).toHaveLength(round * 2);
   }
   expect(slow.all("typing")).toEqual([]); // that somebody typed a while ago is no news
+  hub.shutDown();
+});
+
+test("the markers that moved while the only one who watches did not read are told when they do", async () => {
+  const { userIds, roomId } = await bench.crowd(3);
+  const [ada, ben, eve] = userIds as [number, number, number];
+  const { source } = await bench.watched();
+  const hub = newHub(source);
+  const slow = new Reader();
+  bench.openTimeline(hub, ada, roomId, slow);
+  await eventually(() => slow.events.length === 1);
+  slow.full = true;
+  for (let i = 0; i < 3; i++) {
+    const { message } = await bench.send(ben, roomId);
+    await markRead(bench.db.sql, eve, roomId, message.seq);
+    hub.hear(roomChanged(roomId));
+    hub.hear(markerMoved(eve, roomId));
+  }
+  await eventually(() => !slow.writable() && hub.state.queries >= 3);
+  slow.full = false;
+  await eventually(() => last(slow) === 3 && slow.all("read").length >= 2);
+  const told = new Map(slow.all("read").map(({ userId, lastReadSeq }) => [userId, lastReadSeq]));
+  expect(told).toEqual(
+    new Map([
+      [ben, 3],
+      [eve, 3],
+    ]),
+  );
+  hub.shutDown();
+});
+
+test("what a connection missed in many rooms is read room by room, as far as its wire takes it", async () => {
+  const rooms = await Promise.all(Array.from({ length: 30 }, () => bench.crowd(2)));
+  const { sql } = bench.database;
+  const [ada] = (rooms[0] as (typeof rooms)[number]).userIds as [number];
+  for (const { roomId } of rooms) {
+    await sql`insert into memberships (user_id, room_id) values (${ada}, ${roomId}) on conflict do nothing`;
+  }
+  const { source, seen } = await bench.watched();
+  const hub = newHub(source);
+  const slow = new Reader();
+  const connection = bench.connect(hub, ada, slow);
+  for (const { roomId } of rooms) hub.openTimeline(connection, roomId, "0.0", () => {});
+  await eventually(() => slow.events.length === 30);
+  slow.full = true;
+  for (const { roomId, userIds } of rooms) {
+    await sql`
+      with room as (update rooms set last_seq = 100 where id = ${roomId})
+      insert into messages (room_id, seq, sender_id, body)
+      select ${roomId}, i, ${userIds[1] as number}, 'missed' from generate_series(1, 100) i`;
+    hub.hear(roomChanged(roomId));
+  }
+  await eventually(() => seen.now === 0 && hub.state.queries > 1);
+  const read = seen.read;
+  // From now on the wire is full after every message event, until it is looked at again.
+  const send = slow.send.bind(slow);
+  slow.send = (frame) => {
+    send(frame);
+    slow.full = true;
+    setTimeout(() => {
+      slow.full = false;
+    }, 1);
+  };
+  slow.full = false;
+  await eventually(() => slow.all("messages").length === 60, "all are told", 20_000);
+  expect(seen.read - read).toBeLessThan(2 * 30 * 100);
+  hub.shutDown();
+});
+
+test("a stretch of more than a megabyte comes in parts, each with its cursor", async () => {
+  const { userIds, roomId } = await bench.crowd(2);
+  const [ada, ben] = userIds as [number, number];
+  await bench.database.sql`
+    with room as (update rooms set last_seq = 300 where id = ${roomId})
+    insert into messages (room_id, seq, sender_id, body)
+    select ${roomId}, i, ${ben}, repeat('x', 10000) from generate_series(1, 300) i`;
+  const { source } = await bench.watched();
+  const hub = newHub(source);
+  const reader = new Reader();
+  bench.openTimeline(hub, ada, roomId, reader, "0.0");
+  await eventually(() => last(reader) === 300);
+  expect(seqs(reader).flat()).toEqual(Array.from({ length: 300 }, (_, i) => i + 1));
+  expect(reader.events.map(({ id }) => id)).toEqual(["105.0", "210.0", "300.0"]);
+  expect(reader.all("messages").map(({ reset, cursor }) => [reset, cursor])).toEqual([
+    [false, "105.0"],
+    [false, "210.0"],
+    [false, "300.0"],
+  ]);
+  hub.shutDown();
+});
+
+test("what no hint told of is found by itself, also where nobody has a room list open", async () => {
+  const { userIds, roomId } = await bench.crowd(2);
+  const [ada, ben] = userIds as [number, number];
+  const { source } = await bench.watched();
+  const hub = newHub(source);
+  hub.sweep(); // as at every start, when the bus begins to listen
+  const reader = new Reader();
+  bench.openTimeline(hub, ada, roomId, reader);
+  await eventually(() => reader.events.length === 1);
+  await bench.send(ben, roomId);
+  await eventually(() => last(reader) === 1, "the message is told", 20_000);
   hub.shutDown();
 });
 
@@ -141,7 +243,7 @@ test("a query that fails is tried again, and nothing is lost", async () => {
   await bench.send(ben, roomId);
   await markRead(bench.db.sql, ada, roomId, 1);
   hub.hear(roomChanged(roomId));
-  hub.hear(membershipChanged(ada, roomId));
+  hub.hear(markerMoved(ada, roomId));
   hub.hear(typing(ben, roomId));
   await eventually(() => !hub.ready);
   await eventually(() => last(reader) === 1);

@@ -4,6 +4,8 @@ import { type ByeReason, byeFrame, type Frame, PING } from "./frame.ts";
 export interface Wire {
   /** False while what was sent before has not left yet: then nothing may be sent. */
   writable(): boolean;
+  /** How many bytes have not left yet, where that can be told. */
+  pending?(): number;
   send(frame: Frame): void;
   /** Ends the connection once what was sent has left. */
   close(reason: ByeReason): void;
@@ -25,8 +27,9 @@ export interface Subscription {
 /** One person's open stream or socket: what it brings, and whether its client still reads. Times are milliseconds. */
 export class Connection {
   readonly subscriptions = new Set<Subscription>();
-  /** Since when the wire has been full, or 0. */
+  /** Since when the wire has been full and nothing has left it, or 0. */
   #fullSince = 0;
+  #pending = 0;
   #lastSent: number;
   #ended = false;
 
@@ -69,7 +72,11 @@ export class Connection {
 
   /** Whether the client has taken nothing for so long although there was something for it. */
   isSlow(now: number, limitMs: number): boolean {
-    return this.#fullSince > 0 && !this.ready(now) && now - this.#fullSince >= limitMs;
+    if (this.#fullSince === 0 || this.ready(now)) return false;
+    const pending = this.wire.pending?.() ?? 0;
+    if (pending < this.#pending) this.#fullSince = now; // it takes in a little
+    this.#pending = pending;
+    return now - this.#fullSince >= limitMs;
   }
 
   /** Says bye and ends. A wire that is full is dropped, or it would hold the connection for as long as it likes. */

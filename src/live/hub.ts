@@ -1,11 +1,12 @@
 import type { Connection, Subscription } from "./connection.ts";
 import { Connections, type PresenceListener } from "./connections.ts";
 import type { ByeReason } from "./frame.ts";
-import type { Hint } from "./hints.ts";
+import { type Hint, parseHint } from "./hints.ts";
 import { type ListSource, Lists } from "./lists/lists.ts";
 import { ListSubscription } from "./lists/subscription.ts";
+import type { TimelineSource } from "./timelines/source.ts";
 import { TimelineSubscription } from "./timelines/subscription.ts";
-import { type TimelineSource, Timelines } from "./timelines/timelines.ts";
+import { Timelines } from "./timelines/timelines.ts";
 
 /** Where the truth is. One call at a time. */
 export interface Source extends ListSource, TimelineSource {
@@ -72,8 +73,9 @@ export class Hub {
     };
     this.#parts = [rights, this.#lists, this.#timelines];
     this.#sweepTimer = setInterval(() => {
-      if (this.#lists.sweepDue) this.sweep();
-      else this.#checkRights();
+      if (this.#lists.sweepDue) this.#lists.sweep();
+      this.#timelines.sweep();
+      this.#checkRights();
     }, SWEEP_MS);
   }
 
@@ -155,8 +157,7 @@ export class Hub {
 
   /** Marks what a hint tells of, or ends what has lost its right. */
   hear(hint: Hint): void {
-    const [, kind, first, second] = /^([rcumsty])(\d+)(?:\.(\d+))?$/.exec(hint) ?? [];
-    const [id, roomId] = [Number(first), Number(second)];
+    const { kind, id, roomId } = parseHint(hint);
     if (kind === "r") {
       this.#lists.roomChanged(id);
       this.#timelines.roomChanged(id);
@@ -164,7 +165,9 @@ export class Hub {
       this.#timelines.roomChanged(id);
     } else if (kind === "m") {
       this.#lists.membershipChanged(id, roomId);
-      this.#timelines.membershipChanged(id, roomId);
+    } else if (kind === "d") {
+      this.#lists.membershipChanged(id, roomId);
+      this.#timelines.markerMoved(id, roomId);
     } else if (kind === "y") {
       this.#timelines.typing(id, roomId);
     } else if (kind === "u") {

@@ -1,6 +1,6 @@
 import { Elysia, t } from "elysia";
 import { type Dependencies, guard } from "../auth/guard.ts";
-import { membershipChanged, roomChanged } from "../live/hints.ts";
+import { markerMoved, membershipChanged, roomChanged } from "../live/hints.ts";
 import { pathId, words } from "../schema.ts";
 import { listMembers, putMember, removeMember, setInvolvement } from "./queries.ts";
 
@@ -24,7 +24,7 @@ export function memberRoutes({ db, callers, config, announce }: Dependencies) {
         const roomId = pathId(params.id, "room");
         const userId = personId(params.userId, caller.id);
         const member = await db.transaction((tx) => putMember(tx, caller, roomId, userId, body?.role));
-        announce(roomChanged(roomId), membershipChanged(userId, roomId));
+        announce(roomChanged(roomId), markerMoved(userId, roomId));
         return member;
       },
       {

@@ -1,11 +1,14 @@
 import { arrayLiteral, type Sql } from "../db/client.ts";
-import type { Membership, Pair, Stretch, TimelineAsk, TimelineSource } from "../live/timelines/timelines.ts";
+import type { Membership, Pair, Stretch, TimelineAsk, TimelineSource } from "../live/timelines/source.ts";
+import type { Position } from "../live/timelines/subscription.ts";
 import { type Message, messageColumns } from "./queries.ts";
 
 /** How many new messages and changes a client may be behind and still get just them. */
 const MOST_BEHIND = 500;
 /** What it gets otherwise: so many of the newest. As many are told again where a sender has another name. */
 const NEWEST = 50;
+/** Bytes of text after which a stretch of new messages ends, and another follows: what a slow line takes within the idle timeout. */
+const MOST_BYTES = 1024 * 1024;
 
 type Row = Message & {
   ask: number | null;
@@ -37,8 +40,7 @@ export const timelineSource = (sql: Sql): TimelineSource => ({
       const { ask, gone, reset, last_seq, change_count, removal_count, ...rest } = row;
       const { member_room_id, member_id, last_read_seq, member, ...message } = rest;
       const stretch = stretches[ask - 1] as Stretch;
-      if (stretch === undefined) continue;
-      Object.assign(stretch, { gone, reset, removals: removal_count });
+      Object.assign(stretch, { gone, reset, lastSeq: last_seq, removals: removal_count });
       stretch.position = { seq: last_seq, changes: change_count };
       if (message.seq === null) continue; // nothing to bring
       stretch.messages.push({
@@ -48,6 +50,7 @@ export const timelineSource = (sql: Sql): TimelineSource => ({
         json: JSON.stringify(message),
       });
     }
+    for (const [i, stretch] of stretches.entries()) endWhereCut(stretch, asks[i]?.position ?? null);
     return { stretches, members };
   },
 
@@ -56,8 +59,24 @@ export const timelineSource = (sql: Sql): TimelineSource => ({
   },
 });
 
+/** Without the newest message it was cut: it leads to the last one in it, and what has changed before that is told again. */
+function endWhereCut(stretch: Stretch, from: Position | null): void {
+  const { seq } = stretch.position;
+  const last = stretch.messages.at(-1)?.seq ?? seq;
+  if (stretch.gone || stretch.reset || from === null || seq === from.seq || last === seq) return;
+  stretch.more = true;
+  stretch.position = { seq: last, changes: from.changes };
+}
+
 /** A room that is not there at all. */
-const GONE = { gone: true, reset: true, position: { seq: 0, changes: 0 }, removals: 0 };
+const GONE = {
+  gone: true,
+  reset: true,
+  position: { seq: 0, changes: 0 },
+  more: false,
+  lastSeq: 0,
+  removals: 0,
+};
 
 const membershipOf = (row: MemberRow): Membership => ({
   roomId: row.member_room_id,
@@ -94,7 +113,8 @@ const readTimelines = (sql: Sql, asks: TimelineAsk[], pairs: Pair[]) => sql<Row[
            case when far.reset then r.last_seq - ${NEWEST}
                 when a.changes < r.renamed_change then least(a.seq, r.last_seq - ${NEWEST})
                 else a.seq
-           end as held
+           end as held,
+           not far.reset and a.changes >= r.renamed_change as is_cut
       from asked a
       join rooms r on r.id = a.room_id
      cross join lateral (
@@ -105,8 +125,12 @@ const readTimelines = (sql: Sql, asks: TimelineAsk[], pairs: Pair[]) => sql<Row[
     select room.ask, m.*
       from room
      cross join lateral (
-             select * from messages
-              where room_id = room.id and seq > room.held
+             select (w.message).*
+               from (select message, sum(octet_length(body)) over (
+                              order by seq rows between unbounded preceding and 1 preceding) as before
+                       from messages message
+                      where room_id = room.id and seq > room.held) w
+              where w.before is null or w.before < ${MOST_BYTES} or not room.is_cut
              union all
              select * from messages
               where room_id = room.id and changed > room.changes and seq <= room.held and not room.reset

@@ -16,7 +16,7 @@ const forward = (sql: Sql, to: ReturnType<Sql>) => sql`
   marked_unread = false, version = pg_current_xact_id()`;
 
 /** @throws Problem 404 `room-not-found` */
-const mustBeMember = (rows: ArrayLike<unknown>): void => {
+const mustHaveFound = (rows: ArrayLike<unknown>): void => {
   if (rows.length === 0) throw notFound("room");
 };
 
@@ -25,7 +25,7 @@ const mustBeMember = (rows: ArrayLike<unknown>): void => {
  * @throws Problem 404 `room-not-found`
  */
 export async function markRead(sql: Sql, userId: number, roomId: number, seq: number): Promise<void> {
-  mustBeMember(
+  mustHaveFound(
     await sql`
     update memberships m
        set ${forward(sql, sql`least(${seq}::bigint, r.last_seq)`)}
@@ -64,7 +64,7 @@ export async function markAllRead(sql: Sql, userId: number): Promise<number[]> {
  * @throws Problem 404 `room-not-found`
  */
 export async function markUnread(tx: Sql, userId: number, roomId: number, seq: number): Promise<void> {
-  mustBeMember(
+  mustHaveFound(
     await tx`
     select from memberships m
      where m.user_id = ${userId} and m.room_id = ${roomId} and m.left_at is null

@@ -1,6 +1,6 @@
 import { Elysia, t } from "elysia";
 import { type Dependencies, guard, type Spent } from "../auth/guard.ts";
-import { membershipChanged, roomChanged } from "../live/hints.ts";
+import { markerMoved, membershipChanged, roomChanged } from "../live/hints.ts";
 import { invalid } from "../problem.ts";
 import { integer, MAX_ID, nullable, pathId, text, words } from "../schema.ts";
 import type { Cursors } from "./cursor.ts";
@@ -123,7 +123,7 @@ export function roomRoutes({ db, callers, config, cursors, announce }: Dependenc
       "/read",
       async ({ caller, query: { since } }) => {
         const read = await markAllRead(sql, caller.id);
-        announce(...read.map((roomId) => membershipChanged(caller.id, roomId)));
+        announce(...read.map((roomId) => markerMoved(caller.id, roomId)));
         const asks =
           since === undefined
             ? read.map((roomId) => ({ userId: caller.id, roomId, since: "" }))
@@ -184,7 +184,7 @@ export function roomRoutes({ db, callers, config, cursors, announce }: Dependenc
       async ({ caller, params, body }) => {
         const roomId = pathId(params.id, "room");
         await markRead(sql, caller.id, roomId, body.seq);
-        announce(membershipChanged(caller.id, roomId));
+        announce(markerMoved(caller.id, roomId));
         return findRoom(sql, cursors, caller.id, roomId);
       },
       { body: seq, detail: { summary: "Read a room up to a message; only ever forward" } },
@@ -197,7 +197,7 @@ export function roomRoutes({ db, callers, config, cursors, announce }: Dependenc
       async ({ caller, params, body }) => {
         const roomId = pathId(params.id, "room");
         await db.transaction((tx) => markUnread(tx, caller.id, roomId, body.seq));
-        announce(membershipChanged(caller.id, roomId));
+        announce(markerMoved(caller.id, roomId));
         return findRoom(sql, cursors, caller.id, roomId);
       },
       {

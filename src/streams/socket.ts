@@ -17,21 +17,21 @@ import type { Typists } from "../typing/typists.ts";
 export const MOST_PAYLOAD = 16 * 1024;
 /** Bytes on their way up to which a socket still sends, and hears what its client asks next. */
 const MOST_BUFFERED = 64 * 1024;
-/** Frames of a client that wait for those before them. */
-const MOST_FRAMES = 100;
 /** Rooms that one socket brings. */
 const MOST_ROOMS = 500;
+/** Frames of a client that wait for those before them, and their bytes: all its rooms at once, and some more. */
+const MOST_FRAMES = MOST_ROOMS + 100;
+const MOST_WAITING = 1024 * 1024;
 
 /** RFC 6455, 7.4.1, and 1013 of its registry (try again later). */
-const CODES: Record<ByeReason | "gone", number> = {
+const CODES: Record<ByeReason, number> = {
   "signed-out": 1008,
   removed: 1008,
   shutdown: 1001,
   slow: 1013,
   rotate: 1000,
-  gone: 1000,
 };
-const TOO_MANY = 1008;
+const TOO_MANY = 1013;
 
 const id = integer({ minimum: 1 });
 const cursor = Type.Optional(nullable(Type.String()));
@@ -70,6 +70,7 @@ export class Socket {
   readonly #rooms = new Map<number, Subscription>();
   #handling = Promise.resolve();
   #waiting = 0;
+  #waitingBytes = 0;
   #onDrained = () => {};
   /** When the client was last heard, and asked for a sign of life (ms). */
   #heard = this.#opened;
@@ -94,11 +95,13 @@ export class Socket {
   /** One after the other, so that what a client asks for first is done first. */
   message(raw: Raw, message: string | Buffer): void {
     this.#heard = Date.now();
-    if (this.#waiting >= MOST_FRAMES) {
+    const bytes = Buffer.byteLength(message);
+    if (this.#waiting >= MOST_FRAMES || this.#waitingBytes + bytes > MOST_WAITING) {
       raw.close(TOO_MANY, "too many frames at once");
       return;
     }
     this.#waiting++;
+    this.#waitingBytes += bytes;
     this.#handling = this.#handling.then(() => this.#handle(raw, String(message)));
   }
 
@@ -139,6 +142,7 @@ export class Socket {
       this.#refuse(error, re);
     } finally {
       this.#waiting--;
+      this.#waitingBytes -= Buffer.byteLength(text);
     }
   }
 
@@ -209,6 +213,7 @@ const isFull = (raw: Raw): boolean =>
 
 const wireOf = (raw: Raw): Wire => ({
   writable: () => raw.readyState === WebSocket.OPEN && !isFull(raw),
+  pending: () => (raw.readyState === WebSocket.OPEN ? raw.getBufferedAmount() : 0),
   send(frame) {
     for (const text of frame.ws) raw.sendText(text);
   },

@@ -8,7 +8,7 @@ const HEADERS = {
 };
 
 /** What is used here of Bun's server. */
-interface Connections {
+interface BunServer {
   timeout(request: Request, seconds: number): void;
 }
 
@@ -20,7 +20,7 @@ interface Connections {
  * our own, for Elysia would format it anew; and its controller is what tells how much has not left yet.
  * @param request whose `signal` tells that the client has gone
  */
-export function openWire(request: Request, server: Connections | null): { wire: Wire; response: Response } {
+export function openWire(request: Request, server: BunServer | null): { wire: Wire; response: Response } {
   const stream = new Stream<Uint8Array>();
   const { controller } = stream as unknown as { controller: ReadableStreamDefaultController<Uint8Array> };
   let open = !request.signal.aborted;

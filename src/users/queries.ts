@@ -32,7 +32,8 @@ export async function findUsers(sql: Sql, q: string, limit: number): Promise<Use
  * @returns the user, and the ids of those rooms
  */
 export async function renameUser(tx: Sql, userId: number, name: string) {
-  await tx`select from users where id = ${userId} for update`;
+  const [user] = await tx<User[]>`select id, handle, name from users where id = ${userId} for update`;
+  if (user?.name === name) return { user, rooms: [] };
   const [row] = await tx<{ user: User; rooms: number[] }[]>`
     with renamed as (
       update users set name = ${name} where id = ${userId} returning id, handle, name

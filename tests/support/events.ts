@@ -15,7 +15,7 @@ export interface Held {
   messages?: Map<number, Json<Message>>;
 }
 
-/** A reader of Server-Sent Events, as the HTML Standard says (9.2.6), with a reducer for the room list. */
+/** A reader of Server-Sent Events, as the HTML Standard says (9.2.6), with the reducers of the room list and of a timeline. */
 export class EventReader {
   readonly events: StreamEvent[] = [];
   /** What the client holds: the reducer of the contract. */

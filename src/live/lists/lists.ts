@@ -50,7 +50,7 @@ export class Lists {
   readonly #audience = new Audience();
   readonly #dirty = new Set<Person>();
   readonly #sweep = new Sweep();
-  #joining: ListSubscription[] = [];
+  readonly #joining = new Set<ListSubscription>();
   #failures = 0;
 
   constructor(
@@ -66,15 +66,17 @@ export class Lists {
 
   add(list: ListSubscription): void {
     this.#audience.add(list);
-    this.#joining.push(list);
+    this.#joining.add(list);
   }
 
   /** Forgets a list, once or many times. */
   remove(list: ListSubscription): void {
+    this.#joining.delete(list);
     const gone = this.#audience.remove(list);
     if (!gone) return;
     this.#dirty.delete(gone);
     this.#sweep.done(gone);
+    this.#sweep.settle();
   }
 
   roomChanged(roomId: number): void {
@@ -97,20 +99,22 @@ export class Lists {
   /** Looks for everything that changed unheard. */
   sweep(): void {
     const people = this.#audience.people();
+    if (people.length === 0) return;
     for (const person of people) this.#markAll(person);
     this.#sweep.begin(people);
   }
 
   /** Whether something is to be asked. */
   get due(): boolean {
-    return this.#joining.length > 0 || this.#dirty.size > 0;
+    return this.#joining.size > 0 || this.#dirty.size > 0;
   }
 
   /** Asks for as much of it as one query may carry, and tells. */
   async round(): Promise<void> {
-    await this.#index();
-    const batch = this.#take();
+    let batch: Batch | undefined;
     try {
+      await this.#index();
+      batch = this.#take();
       if (batch) await this.#answer(batch);
       this.#failures = 0;
     } catch (error) {
@@ -133,9 +137,11 @@ export class Lists {
     person.recheck = true;
     this.#dirty.add(person);
   }
+
   /** Learns which rooms the newcomers are in, before their list is read: what changes in between is marked. */
   async #index(): Promise<void> {
-    const unknown = this.#joining.slice(0, INDEX_PEOPLE).flatMap((list) => {
+    const most = Math.ceil(INDEX_PEOPLE / 2 ** this.#failures);
+    const unknown = [...this.#joining.values().take(most)].flatMap((list) => {
       const person = this.#audience.find(list.userId);
       return person && person.rooms === null ? person : [];
     });
@@ -155,10 +161,10 @@ export class Lists {
     let left = BATCH_ROOMS / 2 ** this.#failures;
     const joining: ListSubscription[] = [];
     while (left > 0) {
-      const list = this.#joining[0];
+      const [list] = this.#joining;
       const person = list && this.#audience.find(list.userId);
       if (!list || (person && person.rooms === null)) break; // came while the index was read: next time
-      this.#joining.shift();
+      this.#joining.delete(list);
       if (!person?.lists.has(list)) continue; // gone already
       joining.push(list);
       left -= person.weight;
@@ -192,7 +198,9 @@ export class Lists {
   }
 
   #putBack(batch: Batch): void {
-    this.#joining = [...batch.joining, ...this.#joining];
+    const waiting = [...batch.joining, ...this.#joining];
+    this.#joining.clear();
+    for (const list of waiting) if (list.connection.subscriptions.has(list)) this.#joining.add(list);
     for (const { person, rooms } of batch.people) {
       if (!this.#audience.holds(person)) continue;
       if (rooms === null) {

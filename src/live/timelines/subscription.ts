@@ -1,5 +1,5 @@
 import type { Connection, Subscription } from "../connection.ts";
-import { Frame } from "../frame.ts";
+import type { Frame } from "../frame.ts";
 
 /** Where a client stands in a room: the newest message that it holds, and the room's count of changes as of then. */
 export interface Position {
@@ -21,15 +21,16 @@ export const cursorOf = ({ seq, changes }: Position): string => `${seq}.${change
 
 /**
  * One client's open timeline of a room. It keeps no messages: what its wire does not take now is read again from where
- * it stands, once the wire has drained. Of the read markers that wait, the newest of each person is kept.
+ * it stands, once the wire has drained.
  */
 export class TimelineSubscription implements Subscription {
-  /** What its client holds. */
+  /** Up to where its client has been told the messages. */
   cursor: string;
+  /** Up to which version it has been told the read markers. */
+  markers = 0;
   /** Whether the first answer is there. */
   started = false;
   #waiting = false;
-  readonly #reads = new Map<number, Frame>();
 
   /**
    * @param onRemoved what to do when its person is not in the room any more
@@ -53,40 +54,31 @@ export class TimelineSubscription implements Subscription {
     return this.#waiting;
   }
 
-  /** Keeps read markers for later: each person's newest. */
-  keep(reads: ReadonlyMap<number, Frame>): void {
-    for (const [userId, frame] of reads) this.#reads.set(userId, frame);
+  /** Whether its wire takes something now; if not, it waits until the wire has drained. */
+  isReady(now: number): boolean {
+    this.#waiting = !this.connection.ready(now);
+    return !this.#waiting;
   }
 
   /**
-   * Sends what brings the client to a cursor, if the wire takes it; if not, the client stays where it is.
+   * Sends what brings the client to a new place, if the wire takes it; if not, the client stays where it is.
    * @param frame null: there is nothing to say
-   * @param reads the read markers in it, to keep if it cannot be sent
    * @returns how many events went out
    */
-  advance(cursor: string, frame: Frame | null, reads: ReadonlyMap<number, Frame>, now: number): number {
-    if (frame !== null || this.#reads.size > 0) {
-      if (!this.connection.ready(now)) {
-        this.#waiting = true;
-        this.keep(reads);
-        return 0;
-      }
-      frame =
-        this.#reads.size === 0 ? frame : Frame.together([...this.#reads.values(), ...(frame ? [frame] : [])]);
-      this.#reads.clear();
+  advance(to: { cursor: string; markers: number }, frame: Frame | null, now: number): number {
+    if (frame) {
+      if (!this.isReady(now)) return 0;
+      this.connection.send(frame, now);
     }
-    this.cursor = cursor;
+    this.cursor = to.cursor;
+    this.markers = to.markers;
     this.started = true;
-    if (frame) this.connection.send(frame, now);
     return frame?.events ?? 0;
   }
 
   /** Asks for what it has missed once the wire takes something again. */
   flush(now: number): number {
-    if (this.#waiting && this.connection.ready(now)) {
-      this.#waiting = false;
-      this.onDrained(this);
-    }
+    if (this.#waiting && this.isReady(now)) this.onDrained(this);
     return 0;
   }
 }

@@ -1,46 +1,12 @@
+import type { Connection } from "../connection.ts";
 import type { Connections } from "../connections.ts";
-import { eventFrame, Frame } from "../frame.ts";
-import { cursorOf, type Position, positionOf, type TimelineSubscription } from "./subscription.ts";
+import { eventFrame, type Frame } from "../frame.ts";
+import { Markers } from "./markers.ts";
+import { News } from "./news.ts";
+import type { Membership, Pair, Stretch, TimelineAsk, TimelineSource } from "./source.ts";
+import { positionOf, type TimelineSubscription } from "./subscription.ts";
 
-/** One question of a batch: what a client that stands there does not hold yet; null: it holds nothing. */
-export interface TimelineAsk {
-  roomId: number;
-  position: Position | null;
-}
-
-/** A person in a room. */
-export interface Pair {
-  roomId: number;
-  userId: number;
-}
-
-/** What is asked of a person in a room, as of one moment; there is none for who is not a member. */
-export interface Membership extends Pair {
-  lastReadSeq: number;
-  /** The User as JSON. */
-  userJson: string;
-}
-
-/** What a client that stood somewhere does not hold: new and changed messages, or the newest where that is too much. */
-export interface Stretch {
-  /** The room is removed. */
-  gone: boolean;
-  reset: boolean;
-  position: Position;
-  /** How many have left the room so far, or were taken out of it. */
-  removals: number;
-  /** Ascending. */
-  messages: { seq: number; senderId: number; isText: boolean; json: string }[];
-}
-
-/** Where the truth about timelines is. One call at a time. */
-export interface TimelineSource {
-  /** All of it as of one moment: ask by ask what is to be told, and of the pairs those who are members. */
-  timelines(asks: TimelineAsk[], pairs: Pair[]): Promise<{ stretches: Stretch[]; members: Membership[] }>;
-  members(pairs: Pair[]): Promise<Membership[]>;
-}
-
-/** Messages that one query may have to bring; up to 500 for who resumes, up to 50 for who begins. */
+/** Messages that one query may have to bring; up to 500 for who was away or behind, up to 50 for who begins. */
 const BATCH_MESSAGES = 2_000;
 const COST = { live: 5, begin: 50, resume: 500 };
 
@@ -54,14 +20,15 @@ class Watched {
   /** Whose read marker may have moved, and who types. */
   readonly readers = new Set<number>();
   readonly typists = new Set<number>();
-  /** The count of removals as of which all that have started are members. */
+  /** The count of removals as of which all that have started are members; -1: nobody has. */
   removals = -1;
-  /** Up to which message the senders' read markers were told; -1: nobody has been told anything. */
+  /** Up to which message its sender's marker was looked at; -1: nobody has started. */
   lastSeq = -1;
-  /** Each person's read marker as it was last told. */
-  readonly markers = new Map<number, number>();
+  readonly markers: Markers;
 
-  constructor(readonly roomId: number) {}
+  constructor(readonly roomId: number) {
+    this.markers = new Markers(roomId);
+  }
 }
 
 interface Batch {
@@ -78,7 +45,6 @@ interface Batch {
   }[];
 }
 
-const NONE: ReadonlyMap<number, Frame> = new Map();
 const keyOf = ({ roomId, userId }: Pair): string => `${roomId}.${userId}`;
 
 /**
@@ -132,7 +98,7 @@ export class Timelines {
     this.#mark(this.#rooms.get(roomId));
   }
 
-  membershipChanged(userId: number, roomId: number): void {
+  markerMoved(userId: number, roomId: number): void {
     const room = this.#rooms.get(roomId);
     room?.readers.add(userId);
     this.#mark(room);
@@ -144,7 +110,7 @@ export class Timelines {
     this.#mark(room);
   }
 
-  /** Looks for everything that changed unheard. */
+  /** Looks for every message and change that came unheard. */
   sweep(): void {
     for (const room of this.#rooms.values()) this.#mark(room);
   }
@@ -158,7 +124,7 @@ export class Timelines {
   async round(): Promise<void> {
     const batch = this.#take();
     try {
-      await this.#answer(batch);
+      if (batch.asks.length + batch.pairs.length > 0) await this.#answer(batch);
       this.#failures = 0;
     } catch (error) {
       this.#failures++;
@@ -179,28 +145,40 @@ export class Timelines {
   }
 
   #take(): Batch {
+    const now = Date.now();
     let left = BATCH_MESSAGES / 2 ** this.#failures; // smaller after each failure, as with lists
     const batch: Batch = { asks: [], pairs: [], rooms: [] };
-    for (const room of this.#dirty) {
+    const catchingUp = new Set<Connection>();
+    for (const room of [...this.#dirty]) {
       if (left <= 0) break;
       const { roomId, changed } = room;
       this.#dirty.delete(room);
-      // One that is full is not asked for: it comes back by itself.
-      const timelines = [...(changed ? room.timelines : room.fresh)].filter(({ waiting }) => !waiting);
+      const fresh = new Set(room.fresh);
       const [readers, typists] = [[...room.readers], [...room.typists]];
-      batch.rooms.push({ room, changed, fresh: [...room.fresh], readers, typists });
+      batch.rooms.push({ room, changed, fresh: [...fresh], readers, typists });
       room.changed = false;
       for (const marks of [room.fresh, room.readers, room.typists]) marks.clear();
 
       const places = new Map<string, TimelineSubscription[]>();
-      for (const timeline of timelines) {
+      for (const timeline of changed ? room.timelines : fresh) {
+        // One that is full is not asked for: it comes back by itself.
+        if (timeline.waiting) continue;
+        const isBehind = timeline.started && fresh.has(timeline);
+        if (isBehind && !timeline.isReady(now)) {
+          this.connections.sent(timeline, 0);
+          continue;
+        }
         const there = places.get(timeline.cursor);
+        // Next time. Of what one connection is behind with, one room after the other: the first may fill its wire.
+        if ((!there && left <= 0) || (isBehind && catchingUp.has(timeline.connection))) {
+          this.#refresh(room, timeline);
+          continue;
+        }
+        if (isBehind) catchingUp.add(timeline.connection);
         if (there) there.push(timeline);
-        else if (left <= 0)
-          this.#refresh(room, timeline); // next time
         else {
           places.set(timeline.cursor, [timeline]);
-          left -= costOf(timeline);
+          left -= isBehind ? COST.resume : costOf(timeline);
         }
       }
       for (const [cursor, there] of places) {
@@ -229,36 +207,47 @@ export class Timelines {
       asks.map(({ ask }) => ask),
       pairs,
     );
-    const answered = asks.map((asked, i) => ({ ...asked, stretch: stretches[i] as Stretch }));
+    const answered = new Map(rooms.map(({ room }) => [room, [] as Answered[]]));
+    for (const [i, { room, timelines }] of asks.entries()) {
+      answered.get(room)?.push({ timelines, stretch: stretches[i] as Stretch });
+    }
     const found = new Map(members.map((member) => [keyOf(member), member]));
     await this.#endRemoved(answered);
 
     const now = Date.now();
-    for (const { room, changed, readers, typists } of rooms) {
-      const here = answered.filter((asked) => asked.room === room);
+    for (const { room, readers, typists } of rooms) {
+      const here = answered.get(room) ?? [];
       const memberOf = (userId: number) => found.get(keyOf({ roomId: room.roomId, userId }));
-      const reads = readsOf(room, here, changed, readers, memberOf);
+      moveMarkers(
+        room,
+        here,
+        readers.flatMap((userId) => memberOf(userId) ?? []),
+      );
       const typing = typists.flatMap((userId) => typingFrame(memberOf(userId)) ?? []);
-      for (const timeline of room.timelines) if (timeline.waiting) timeline.keep(reads);
       for (const { stretch, timelines } of here) {
-        const news = new News(room.roomId, stretch, reads, typing);
+        const news = new News(room.roomId, stretch, room.markers, typing);
         for (const timeline of timelines) {
           if (!room.timelines.has(timeline)) continue; // gone meanwhile
-          if (!timeline.started && !memberOf(timeline.userId)) timeline.onRemoved();
-          else this.connections.sent(timeline, news.tell(timeline, now));
+          if (!timeline.started && !memberOf(timeline.userId)) {
+            timeline.onRemoved();
+            continue;
+          }
+          this.connections.sent(timeline, news.tell(timeline, now));
+          if (stretch.more && !timeline.waiting) this.#refresh(room, timeline);
         }
       }
     }
   }
 
   /** Ends the timelines of those who are no longer members, before they are told what came after. */
-  async #endRemoved(answered: { room: Watched; stretch: Stretch }[]): Promise<void> {
+  async #endRemoved(answered: Map<Watched, Answered[]>): Promise<void> {
     const suspect = new Map<Watched, number>();
-    for (const { room, stretch } of answered) {
-      if (stretch.gone) for (const timeline of room.timelines) timeline.onRemoved();
-      else if (room.removals < 0)
-        room.removals = stretch.removals; // nobody has started yet
-      else if (room.removals !== stretch.removals) suspect.set(room, stretch.removals);
+    for (const [room, here] of answered) {
+      for (const { stretch } of here) {
+        if (stretch.gone) for (const timeline of room.timelines) timeline.onRemoved();
+        else if (room.removals < 0) room.removals = stretch.removals;
+        else if (room.removals !== stretch.removals) suspect.set(room, stretch.removals);
+      }
     }
     if (suspect.size === 0) return;
     const pairs = new Map<string, Pair>();
@@ -277,82 +266,27 @@ export class Timelines {
   }
 }
 
+/** What a place has been answered, and who stands there. */
+interface Answered {
+  timelines: TimelineSubscription[];
+  stretch: Stretch;
+}
+
 const costOf = ({ started, cursor }: TimelineSubscription): number =>
   started ? COST.live : positionOf(cursor) ? COST.resume : COST.begin;
 
-/** What one place in a room brings, made once for all who stand there. */
-class News {
-  readonly #cursor: string;
-  #opening: Frame | undefined;
-  #live: Frame | null | undefined;
-
-  constructor(
-    private readonly roomId: number,
-    private readonly stretch: Stretch,
-    private readonly reads: ReadonlyMap<number, Frame>,
-    private readonly typing: Frame[],
-  ) {
-    this.#cursor = cursorOf(stretch.position);
-  }
-
-  tell(timeline: TimelineSubscription, now: number): number {
-    // The first event goes out even where it has nothing to tell: it confirms the cursor.
-    if (!timeline.started) return timeline.advance(this.#cursor, this.#messages(), NONE, now);
-    if (this.#live === undefined) {
-      // All who stand here have the same cursor.
-      const told = this.stretch.reset || timeline.cursor !== this.#cursor ? [this.#messages()] : [];
-      const frames = [...told, ...this.reads.values(), ...this.typing];
-      this.#live = frames.length > 0 ? Frame.together(frames) : null;
-    }
-    return timeline.advance(this.#cursor, this.#live, this.reads, now);
-  }
-
-  #messages(): Frame {
-    const { reset, messages } = this.stretch;
-    this.#opening ??= eventFrame(
-      "messages",
-      `{"reset":${reset},"messages":[${messages.map(({ json }) => json).join()}],"cursor":"${this.#cursor}"}`,
-      this.#cursor,
-      this.roomId,
-    );
-    return this.#opening;
-  }
-}
-
-/**
- * The read markers to tell in a room: of those who were hinted at, and of those who sent something.
- * @param isWhole whether all who watch it are told now, not only newcomers
- */
-function readsOf(
-  room: Watched,
-  answered: { stretch: Stretch }[],
-  isWhole: boolean,
-  readers: number[],
-  memberOf: (userId: number) => Membership | undefined,
-): ReadonlyMap<number, Frame> {
-  const moved = new Map<number, number>();
+/** Notes the markers of who has sent something that nobody was told of before, and of those who were hinted at. */
+function moveMarkers(room: Watched, here: Answered[], readers: Membership[]): void {
   const known = room.lastSeq;
-  for (const { stretch } of answered) {
-    if (isWhole || known < 0) room.lastSeq = Math.max(room.lastSeq, stretch.position.seq);
-    // A message reads the room up to it. Not one of long ago: its sender may have moved the marker since.
-    if (known < 0 || !isWhole) continue;
-    for (const { seq, senderId, isText } of stretch.messages)
-      if (isText && seq > known) moved.set(senderId, seq);
+  for (const { stretch } of here) {
+    room.lastSeq = Math.max(room.lastSeq, stretch.lastSeq);
+    // Not by a message of long ago: its sender may have moved the marker since.
+    if (known < 0) continue;
+    for (const { seq, senderId, isText } of stretch.messages) {
+      if (isText && seq > known) room.markers.move(senderId, seq);
+    }
   }
-  for (const userId of readers) {
-    const member = memberOf(userId);
-    if (member) moved.set(userId, member.lastReadSeq);
-  }
-  const reads = new Map<number, Frame>();
-  for (const [userId, lastReadSeq] of moved) {
-    if (room.markers.get(userId) === lastReadSeq) continue;
-    room.markers.set(userId, lastReadSeq);
-    reads.set(
-      userId,
-      eventFrame("read", `{"userId":${userId},"lastReadSeq":${lastReadSeq}}`, undefined, room.roomId),
-    );
-  }
-  return reads;
+  for (const { userId, lastReadSeq } of readers) room.markers.move(userId, lastReadSeq);
 }
 
 const typingFrame = (member: Membership | undefined): Frame | undefined =>
