@@ -187,6 +187,16 @@ test("a stretch of more than a megabyte comes in parts, each with its cursor", a
     [false, "210.0"],
     [false, "300.0"],
   ]);
+  expect(reader.all("read")).toEqual([]); // they are of before
+
+  await bench.database.sql`
+    with room as (update rooms set last_seq = 600 where id = ${roomId})
+    insert into messages (room_id, seq, sender_id, body)
+    select ${roomId}, i, ${ben}, repeat('x', 10000) from generate_series(301, 600) i`;
+  hub.hear(roomChanged(roomId));
+  await eventually(() => last(reader) === 600);
+  expect(seqs(reader).flat()).toEqual(Array.from({ length: 600 }, (_, i) => i + 1));
+  expect(reader.all("read").at(-1)).toEqual({ userId: ben, lastReadSeq: 600 });
   hub.shutDown();
 });
 

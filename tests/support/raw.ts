@@ -11,7 +11,8 @@ export class RawStream {
   private constructor(readonly socket: Socket) {
     socket.on("data", (chunk) => {
       this.bytes += chunk.length;
-      this.text = (this.text + chunk.toString("latin1")).slice(-100_000);
+      // All of what has just come, however much it is, and what was there before it.
+      this.text = (this.text + chunk.toString("latin1")).slice(-100_000 - chunk.length);
       this.#waiting.arrived();
     });
     socket.on("error", () => {});

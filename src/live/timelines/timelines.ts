@@ -279,8 +279,8 @@ const costOf = ({ started, cursor }: TimelineSubscription): number =>
 function moveMarkers(room: Watched, here: Answered[], readers: Membership[]): void {
   const known = room.lastSeq;
   for (const { stretch } of here) {
-    room.lastSeq = Math.max(room.lastSeq, stretch.lastSeq);
-    // Not by a message of long ago: its sender may have moved the marker since.
+    // Not by a message of before the room was watched: its sender may have moved the marker since.
+    room.lastSeq = Math.max(room.lastSeq, known < 0 ? stretch.lastSeq : stretch.position.seq);
     if (known < 0) continue;
     for (const { seq, senderId, isText } of stretch.messages) {
       if (isText && seq > known) room.markers.move(senderId, seq);
