@@ -7,7 +7,12 @@ import { t } from "../words.ts";
  * A modal dialog: the browser's own, which keeps the focus inside, closes with Escape and gives the focus back.
  * @param onClose called when it was closed, however
  */
-export function Dialog(props: { title: string; onClose: () => void; children: ComponentChildren; wide?: boolean }) {
+export function Dialog(props: {
+  title: string;
+  onClose: () => void;
+  children: ComponentChildren;
+  wide?: boolean;
+}) {
   const element = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
@@ -24,12 +29,19 @@ export function Dialog(props: { title: string; onClose: () => void; children: Co
       class={props.wide ? "dialog wide" : "dialog"}
       aria-labelledby={id}
       onClose={props.onClose}
-      onClick={(event) => event.target === element.current && element.current.close()}
+      onClick={(event) => {
+        if (event.target === element.current) element.current?.close(); // the backdrop is the dialog's own
+      }}
     >
       <div class="dialog-inside">
         <header class="dialog-head">
           <h2 id={id}>{props.title}</h2>
-          <button type="button" class="icon-button" aria-label={t.close} onClick={() => element.current?.close()}>
+          <button
+            type="button"
+            class="icon-button"
+            aria-label={t.close}
+            onClick={() => element.current?.close()}
+          >
             <Icon name="close" />
           </button>
         </header>

@@ -97,7 +97,6 @@ export function Field(props: {
         autocomplete={props.autocomplete ?? "off"}
         autocapitalize="off"
         spellcheck={false}
-        // biome-ignore lint/a11y/noAutofocus: the first field of a form that one has just asked for
         autofocus={props.autofocus}
         aria-invalid={fault !== undefined}
         aria-describedby={`${id}-hint ${id}-fault`}
