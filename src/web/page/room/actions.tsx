@@ -37,6 +37,7 @@ export function Actions({
     });
   const focusComposer = () => document.querySelector<HTMLElement>(".composer textarea")?.focus();
   return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: keeps clicks from the message below, and no more
     <div class="actions" role="toolbar" aria-label={t.actions} onClick={(event) => event.stopPropagation()}>
       <Action
         icon="react"

@@ -1,4 +1,4 @@
-/** The address of a file that the bundler puts beside the page. */
+/** What the bundler makes of a file that is imported: its address. */
 declare module "*.svg" {
   const address: string;
   export default address;
