@@ -23,6 +23,7 @@ import { MOST_PAYLOAD } from "./streams/socket.ts";
 import { typingRoutes } from "./typing/routes.ts";
 import type { Typists } from "./typing/typists.ts";
 import { userRoutes } from "./users/routes.ts";
+import { webRoutes } from "./web/routes.ts";
 
 export interface Parts {
   config: Config;
@@ -95,7 +96,8 @@ export function createApp(parts: Parts) {
         .use(searchRoutes(parts))
         .use(streamRoutes(parts)),
     )
-    .use((app) => app.use(docsRoutes(app)));
+    .use((app) => app.use(docsRoutes(app)))
+    .use(webRoutes(parts));
 }
 
 /**

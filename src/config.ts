@@ -15,6 +15,8 @@ export interface Config {
   allowedOrigins: string[];
   /** Whether rate limits hold; off for load tests on loopback. */
   limits: boolean;
+  /** Whether there is a page at `/`; fresh: bundled anew each time, for who works on it. */
+  page: "on" | "off" | "fresh";
   logLevel: LogLevel;
 }
 
@@ -81,6 +83,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     trustProxy: integer("TRUST_PROXY", 0, 0, 10),
     allowedOrigins,
     limits: oneOf("LIMITS", "on", ["on", "off"]) === "on",
+    page: oneOf("PAGE", "on", ["on", "off", "fresh"]),
     logLevel: oneOf("LOG_LEVEL", "info", LOG_LEVELS),
   };
 

@@ -26,12 +26,22 @@ test("without an environment everything has its default", () => {
     trustProxy: 0,
     allowedOrigins: [],
     limits: true,
+    page: "on",
     logLevel: "info",
   });
 });
 
 test("an empty value, and blanks around one, count for nothing", () => {
-  const names = ["HOST", "PORT", "DATABASE_URL", "IDLE_TIMEOUT", "ALLOWED_ORIGINS", "LIMITS", "LOG_LEVEL"];
+  const names = [
+    "HOST",
+    "PORT",
+    "DATABASE_URL",
+    "IDLE_TIMEOUT",
+    "ALLOWED_ORIGINS",
+    "LIMITS",
+    "PAGE",
+    "LOG_LEVEL",
+  ];
   expect(readConfig(Object.fromEntries(names.map((name) => [name, "  "])))).toEqual(readConfig({}));
   expect(readConfig({ PORT: " 8080 ", LOG_LEVEL: "warn\n" })).toMatchObject({ port: 8080, logLevel: "warn" });
 });
@@ -50,6 +60,7 @@ test("every setting is read", () => {
     TRUST_PROXY: "2",
     ALLOWED_ORIGINS: "https://chat.example.com, http://localhost:5173",
     LIMITS: "off",
+    PAGE: "off",
     LOG_LEVEL: "debug",
   };
   expect(readConfig(env)).toEqual({
@@ -65,6 +76,7 @@ test("every setting is read", () => {
     trustProxy: 2,
     allowedOrigins: ["https://chat.example.com", "http://localhost:5173"],
     limits: false,
+    page: "off",
     logLevel: "debug",
   });
 });

@@ -632,7 +632,15 @@ test("what is nowhere is 404, a long address included; slashes at the end do not
   ]) {
     await refused(await send("GET", path), 404, "not-found");
   }
-  for (const path of ["/", "/chat", "/chat/", "/favicon.ico", "/.env", "/chat/API/rooms"]) {
+  for (const path of [
+    "/chat",
+    "/chat/",
+    "/assets",
+    "/assets/nowhere.js",
+    "/favicon.ico",
+    "/.env",
+    "/chat/API/rooms",
+  ]) {
     await refused(await fetch(server.url + path, { headers: ada.headers }), 404, "not-found");
   }
   const list = await ada.call("GET", "/rooms");
