@@ -14,7 +14,16 @@ export const t: typeof en = LANGUAGES[language];
 
 /** The browser's own form of the language, for dates and numbers: `fr-CA` rather than `fr`. */
 export const locale =
-  navigator.languages.find((tag) => tag.slice(0, 2).toLowerCase() === language) ?? language;
+  navigator.languages.find((tag) => tag.slice(0, 2).toLowerCase() === language && isLocale(tag)) ?? language;
+
+/** Some browsers give names of the system's locale, such as `en-US@posix`. */
+function isLocale(tag: string): boolean {
+  try {
+    return Intl.DateTimeFormat.supportedLocalesOf(tag).length > 0;
+  } catch {
+    return false;
+  }
+}
 
 /** An error, in words for the reader. */
 export function problemWords(error: unknown): string {

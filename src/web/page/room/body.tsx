@@ -17,7 +17,6 @@ export const Body = memo(function Body({
   return (
     <div class={onlyEmoji(text) ? "body large" : "body"} dir="auto">
       {format(text, new Set(byHandle.keys())).map((piece, index) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: the pieces of a text have no other name
         <PieceView
           key={index}
           piece={piece}
@@ -42,6 +41,7 @@ function PieceView({ piece, own }: { piece: Piece; own: boolean }) {
       return <code>{piece.text}</code>;
     case "block":
       return (
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a long line is scrolled by the arrow keys
         <pre tabIndex={0}>
           <code>{piece.text}</code>
         </pre>

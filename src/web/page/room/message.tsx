@@ -46,6 +46,7 @@ export const MessageView = memo(function MessageView(props: MessageProps) {
     mentioned && "mentions-me",
   ];
   return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: a tap shows what the focus shows
     <li
       class={classes.filter(Boolean).join(" ")}
       data-seq={message.seq}

@@ -32,7 +32,10 @@ export function Messages({ conversation }: { conversation: Conversation }) {
     });
     return () => scroll.detach();
   }, [conversation]);
-  useLayoutEffect(() => scroll.settle());
+  useLayoutEffect(
+    () => scroll.settle(),
+    [changes.value, conversation.pending.value, conversation.line.value],
+  );
 
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key === "Escape") return focusComposer();
