@@ -19,7 +19,11 @@ export function App() {
     <div class={roomId === null ? "shell" : "shell in-room"}>
       <Sidebar />
       <main class="main" id="conversation" tabIndex={-1}>
-        {roomId === null ? <p class="main-empty">{t.chooseRoom}</p> : <RoomView key={roomId} roomId={roomId} />}
+        {roomId === null ? (
+          <p class="main-empty">{t.chooseRoom}</p>
+        ) : (
+          <RoomView key={roomId} roomId={roomId} />
+        )}
       </main>
       <StatusLine />
       {client.value && dialog.value && <Dialogs name={dialog.value} roomId={roomId} />}

@@ -12,7 +12,10 @@ export function roomName({ name, peers }: Pick<Room, "name" | "peers">): string 
 export function initials(name: string): string {
   const words = name.trim().split(/\s+/);
   const letters = words.length > 1 ? [words[0], words.at(-1)] : [words[0]];
-  return letters.map((word) => Array.from(word ?? "")[0] ?? "").join("").toUpperCase();
+  return letters
+    .map((word) => Array.from(word ?? "")[0] ?? "")
+    .join("")
+    .toUpperCase();
 }
 
 /** How many colours there are for avatars, in styles/controls.css. */

@@ -1,5 +1,6 @@
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { Api, Client, type Room, type User } from "../client/index.ts";
+import { forgetDrafts } from "./room/drafts.ts";
 import { goHome, openRoomId } from "./route.ts";
 
 export const api = new Api();
@@ -11,7 +12,19 @@ export const client = signal<Client | null>(null);
 export const startError = signal<unknown>(null);
 
 export const rooms = signal<readonly Room[]>([]);
-export const totals = signal({ unread: 0, mentions: 0 });
+/**
+ * What is unread in all rooms together, of what the person wants to be told: a muted room's messages count in its own
+ * badge alone. `any`: whether there is something to mark as read, muted or not.
+ */
+export const totals = computed(() => {
+  let unread = 0;
+  let any = false;
+  for (const { involvement, unreadCount, mentionCount, markedUnread } of rooms.value) {
+    if (involvement !== "none") unread += involvement === "all" ? unreadCount : mentionCount;
+    any ||= unreadCount > 0 || markedUnread;
+  }
+  return { unread, any };
+});
 export const status = signal<Client["status"]>("connecting");
 
 /** The dialog that lies over the page. */
@@ -21,8 +34,7 @@ export const dialog = signal<DialogName | null>(null);
 export const panel = signal<"members" | "search" | null>(null);
 
 /** The open room as the list has it. */
-export const roomOf = (roomId: number): Room | undefined =>
-  rooms.value.find(({ id }) => id === roomId); // reads `rooms`, so that a component follows it
+export const roomOf = (roomId: number): Room | undefined => rooms.value.find(({ id }) => id === roomId); // reads `rooms`, so that a component follows it
 
 const RETRY_MS = 3_000;
 
@@ -44,7 +56,6 @@ export async function follow(user: User): Promise<void> {
   const opened = await Client.open(api, user);
   const copy = () => {
     rooms.value = opened.rooms.all();
-    totals.value = opened.rooms.totals();
   };
   opened.rooms.listen(copy);
   opened.onStatus(() => {
@@ -62,6 +73,7 @@ export async function signOut(): Promise<void> {
   const leaving = client.value;
   await api.signOut();
   leaving?.outbox.clear();
+  forgetDrafts();
   leaving?.announceSignOut();
   forget();
 }
@@ -70,7 +82,6 @@ function forget(): void {
   client.value?.close();
   client.value = null;
   rooms.value = [];
-  totals.value = { unread: 0, mentions: 0 };
   dialog.value = null;
   panel.value = null;
   me.value = null;

@@ -1,3 +1,5 @@
+import icon from "./icon.svg";
+import iconUnread from "./icon-unread.svg";
 import { roomName } from "./names.tsx";
 import { rooms } from "./state.ts";
 import { locale } from "./words.ts";
@@ -13,8 +15,7 @@ export function showTotal(unread: number, roomId: number | null): void {
   const title = room ? `${roomName(room)} · ${NAME}` : NAME;
   const wanted = unread > 0 ? `(${unread.toLocaleString(locale)}) ${title}` : title;
   if (document.title !== wanted) document.title = wanted;
-  for (const link of document.querySelectorAll<HTMLLinkElement>("link[rel=icon]")) {
-    const shown = (link.dataset.when === "unread") === unread > 0;
-    link.media = shown ? "all" : "not all";
-  }
+  const link = document.querySelector<HTMLLinkElement>("link[rel=icon]");
+  const picture = new URL(unread > 0 ? iconUnread : icon, location.href).href;
+  if (link && link.href !== picture) link.href = picture;
 }

@@ -62,7 +62,14 @@ export const en = {
       : names.length === 2
         ? `${names[0]} and ${names[1]} are typing …`
         : "Several people are typing …",
-  systemJoined: (name: string) => `${name} joined`,
+  /** What the server tells of a room. */
+  told: {
+    joined: (name: string) => `${name} joined the room`,
+    left: (name: string) => `${name} left the room`,
+    added: (name: string, whom: string) => `${name} added ${whom}`,
+    removed: (name: string, whom: string) => `${name} removed ${whom}`,
+    renamed: (name: string, to: string) => `${name} renamed the room to “${to}”`,
+  },
   newMessageFrom: (name: string, text: string) => `${name}: ${text}`,
 
   // Writing

@@ -62,7 +62,13 @@ export const fr: typeof en = {
       : names.length === 2
         ? `${names[0]} et ${names[1]} écrivent …`
         : "Plusieurs personnes écrivent …",
-  systemJoined: (name) => `${name} a rejoint le salon`,
+  told: {
+    joined: (name) => `${name} a rejoint le salon`,
+    left: (name) => `${name} a quitté le salon`,
+    added: (name, whom) => `${name} a ajouté ${whom}`,
+    removed: (name, whom) => `${name} a retiré ${whom}`,
+    renamed: (name, to) => `${name} a renommé le salon en « ${to} »`,
+  },
   newMessageFrom: (name, text) => `${name} : ${text}`,
 
   write: (room) => `Écrire à ${room}`,

@@ -1,0 +1,54 @@
+import { memo } from "preact/compat";
+import type { Member, Message } from "../../client/index.ts";
+import { me } from "../state.ts";
+import { format, type Piece } from "./format.ts";
+
+/** A message's text, as text nodes in elements of our own: whatever it holds, none of it is ever markup. */
+export const Body = memo(function Body({
+  message,
+  members,
+}: {
+  message: Message;
+  members: readonly Member[];
+}) {
+  const mentioned = members.filter(({ user }) => message.mentions.includes(user.id));
+  const byHandle = new Map(mentioned.map(({ user }) => [user.handle.toLowerCase(), user]));
+  const text = message.body ?? "";
+  return (
+    <div class={onlyEmoji(text) ? "body large" : "body"} dir="auto">
+      {format(text, new Set(byHandle.keys())).map((piece, index) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: the pieces of a text have no other name
+        <PieceView
+          key={index}
+          piece={piece}
+          own={piece.kind === "mention" && byHandle.get(piece.handle)?.id === me.value?.id}
+        />
+      ))}
+    </div>
+  );
+});
+
+function PieceView({ piece, own }: { piece: Piece; own: boolean }) {
+  switch (piece.kind) {
+    case "link":
+      return (
+        <a href={piece.href} target="_blank" rel="noopener noreferrer nofollow">
+          {piece.text}
+        </a>
+      );
+    case "mention":
+      return <span class={own ? "mention own" : "mention"}>{piece.text}</span>;
+    case "code":
+      return <code>{piece.text}</code>;
+    case "block":
+      return (
+        <pre tabIndex={0}>
+          <code>{piece.text}</code>
+        </pre>
+      );
+    case "text":
+      return <>{piece.text}</>;
+  }
+}
+
+const onlyEmoji = (text: string) => text.length <= 24 && /^(?:\p{RGI_Emoji}\s*){1,3}$/v.test(text);
