@@ -14,7 +14,16 @@ export const t: typeof en = LANGUAGES[language];
 
 /** The browser's own form of the language, for dates and numbers: `fr-CA` rather than `fr`. */
 export const locale =
-  navigator.languages.find((tag) => tag.slice(0, 2).toLowerCase() === language) ?? language;
+  navigator.languages.find((tag) => tag.slice(0, 2).toLowerCase() === language && isTag(tag)) ?? language;
+
+/** Some browsers make up tags out of the system's own, which Intl refuses: `en-US@posix`. */
+function isTag(tag: string): boolean {
+  try {
+    return Intl.getCanonicalLocales(tag).length === 1;
+  } catch {
+    return false;
+  }
+}
 
 /** An error, in words for the reader. */
 export function problemWords(error: unknown): string {
