@@ -22,6 +22,7 @@ const PATHS = {
   more: "M5 12h.01M12 12h.01M19 12h.01",
   mute: "M5 10v4h3l5 4V6l-5 4zM17 9.5l4 5M21 9.5l-4 5",
   out: "M14 4H6v16h8M10 12h10M17 8.5l3.5 3.5-3.5 3.5",
+  eye: "M2.5 12c2.5-4.5 5.7-6.5 9.5-6.5s7 2 9.5 6.5c-2.5 4.5-5.7 6.5-9.5 6.5s-7-2-9.5-6.5zM12 9a3 3 0 1 0 0 6 3 3 0 0 0 0-6z",
 } as const;
 
 export type IconName = keyof typeof PATHS;

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
+import { useFocusBack } from "../focus.ts";
 import { Icon } from "../icons.tsx";
 import { t } from "../words.ts";
 
@@ -11,26 +12,26 @@ export function Dialog(props: {
   title: string;
   onClose: () => void;
   children: ComponentChildren;
-  wide?: boolean;
+  size?: "wide" | "tall";
 }) {
   const element = useRef<HTMLDialogElement>(null);
+  const pressedOutside = useRef(false);
   const id = useId();
-  useEffect(() => {
-    const before = document.activeElement;
-    element.current?.showModal();
-    return () => {
-      if (before instanceof HTMLElement) before.focus();
-    };
-  }, []);
+  useFocusBack();
+  useEffect(() => element.current?.showModal(), []);
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: Escape is the keyboard's way, and the browser's own
     <dialog
       ref={element}
-      class={props.wide ? "dialog wide" : "dialog"}
+      class={`dialog ${props.size ?? ""}`}
       aria-labelledby={id}
       onClose={props.onClose}
+      onPointerDown={(event) => {
+        pressedOutside.current = event.target === element.current;
+      }}
+      // Not where a selection that began inside ends outside: the browser makes that a click on the dialog.
       onClick={(event) => {
-        if (event.target === element.current) element.current?.close(); // the backdrop is the dialog's own
+        if (pressedOutside.current && event.target === element.current) element.current?.close();
       }}
     >
       <div class="dialog-inside">

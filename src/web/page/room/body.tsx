@@ -36,7 +36,7 @@ function PieceView({ piece, own }: { piece: Piece; own: boolean }) {
         </a>
       );
     case "mention":
-      return <span class={own ? "mention own" : "mention"}>{piece.text}</span>;
+      return <span class={own ? "at own" : "at"}>{piece.text}</span>;
     case "code":
       return <code>{piece.text}</code>;
     case "block":
