@@ -18,6 +18,7 @@ interface Props {
   room: Room;
   timeline: Timeline;
   onClose: () => void;
+  onRemoved: () => void;
 }
 
 /** A member, and behind a button what one may do: write to them, give them a role, remove them. */
@@ -62,7 +63,14 @@ export function MemberRow(props: Props) {
   );
 }
 
-function Actions({ member: { user, role }, room, timeline, onClose, isMe }: Props & { isMe: boolean }) {
+function Actions({
+  member: { user, role },
+  room,
+  timeline,
+  onClose,
+  onRemoved,
+  isMe,
+}: Props & { isMe: boolean }) {
   const writing = useDoing();
   const mayRemove =
     !isMe &&
@@ -75,6 +83,7 @@ function Actions({ member: { user, role }, room, timeline, onClose, isMe }: Prop
   const remove = async () => {
     await api.removeMember(room.id, user.id);
     await timeline.reloadMembers();
+    onRemoved();
   };
   return (
     <>
