@@ -1,3 +1,4 @@
+import { noteAsked, tick } from "./asked.ts";
 import { ApiError, NetworkError } from "./errors.ts";
 
 /** Milliseconds after which a request that was not answered has failed: four statement timeouts of the server. */
@@ -9,6 +10,7 @@ const TIME_LIMIT_MS = 20_000;
  * @throws ApiError for every status but 2xx, NetworkError where there was no whole answer in time
  */
 export async function request<T>(method: string, url: string, body?: unknown): Promise<T> {
+  const sent = tick();
   let response: Response;
   let text: string;
   try {
@@ -27,6 +29,7 @@ export async function request<T>(method: string, url: string, body?: unknown): P
   if (text === "") return undefined as T;
   const parsed = parse(text);
   if (parsed === undefined) throw new ApiError(response.status, "not-json", "The answer is not JSON.");
+  noteAsked(parsed, sent);
   return parsed as T;
 }
 

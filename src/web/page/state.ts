@@ -34,7 +34,10 @@ export const dialog = signal<DialogName | null>(null);
 export const panel = signal<"members" | "search" | null>(null);
 
 /** The open room as the list has it. */
-export const roomOf = (roomId: number): Room | undefined => rooms.value.find(({ id }) => id === roomId); // reads `rooms`, so that a component follows it
+export function roomOf(roomId: number): Room | undefined {
+  rooms.value; // whoever asks is drawn anew when the list changes
+  return client.value?.rooms.get(roomId);
+}
 
 const RETRY_MS = 3_000;
 

@@ -14,12 +14,12 @@ export const t: typeof en = LANGUAGES[language];
 
 /** The browser's own form of the language, for dates and numbers: `fr-CA` rather than `fr`. */
 export const locale =
-  navigator.languages.find((tag) => tag.slice(0, 2).toLowerCase() === language && isTag(tag)) ?? language;
+  navigator.languages.find((tag) => tag.slice(0, 2).toLowerCase() === language && isLocale(tag)) ?? language;
 
-/** Some browsers make up tags out of the system's own, which Intl refuses: `en-US@posix`. */
-function isTag(tag: string): boolean {
+/** Some browsers give names of the system's locale, such as `en-US@posix`. */
+function isLocale(tag: string): boolean {
   try {
-    return Intl.getCanonicalLocales(tag).length === 1;
+    return Intl.DateTimeFormat.supportedLocalesOf(tag).length > 0;
   } catch {
     return false;
   }

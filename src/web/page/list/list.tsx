@@ -1,5 +1,5 @@
 import { useComputed, useSignal } from "@preact/signals";
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { openRoomId } from "../route.ts";
 import { rooms } from "../state.ts";
 import { t } from "../words.ts";
@@ -48,6 +48,9 @@ export function RoomList() {
     before.current = ids;
   }, [list]);
 
+  const onFocus = useCallback((id: number) => {
+    focused.value = id;
+  }, []);
   const onKeyDown = (event: KeyboardEvent) => {
     const step = STEPS[event.key];
     if (step === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -79,7 +82,7 @@ export function RoomList() {
             count={list.length}
             current={room.id === openRoomId.value}
             stop={room.id === stop}
-            onFocus={(id) => (focused.value = id)}
+            onFocus={onFocus}
           />
         ))}
       </ul>

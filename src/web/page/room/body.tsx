@@ -1,23 +1,17 @@
 import { memo } from "preact/compat";
-import type { Member, Message } from "../../client/index.ts";
+import type { Message } from "../../client/index.ts";
 import { me } from "../state.ts";
 import { format, type Piece } from "./format.ts";
+import type { People } from "./people.ts";
 
 /** A message's text, as text nodes in elements of our own: whatever it holds, none of it is ever markup. */
-export const Body = memo(function Body({
-  message,
-  members,
-}: {
-  message: Message;
-  members: readonly Member[];
-}) {
-  const mentioned = members.filter(({ user }) => message.mentions.includes(user.id));
-  const byHandle = new Map(mentioned.map(({ user }) => [user.handle.toLowerCase(), user]));
+export const Body = memo(function Body({ message, people }: { message: Message; people: People }) {
+  const mentioned = message.mentions.flatMap((id) => people.get(id) ?? []);
+  const byHandle = new Map(mentioned.map((user) => [user.handle.toLowerCase(), user]));
   const text = message.body ?? "";
   return (
     <div class={onlyEmoji(text) ? "body large" : "body"} dir="auto">
       {format(text, new Set(byHandle.keys())).map((piece, index) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: the pieces of a text have no other name
         <PieceView
           key={index}
           piece={piece}
@@ -37,11 +31,12 @@ function PieceView({ piece, own }: { piece: Piece; own: boolean }) {
         </a>
       );
     case "mention":
-      return <span class={own ? "mention own" : "mention"}>{piece.text}</span>;
+      return <span class={own ? "at own" : "at"}>{piece.text}</span>;
     case "code":
       return <code>{piece.text}</code>;
     case "block":
       return (
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a long line is scrolled by the arrow keys
         <pre tabIndex={0}>
           <code>{piece.text}</code>
         </pre>

@@ -17,6 +17,7 @@ export class Conversation {
   readonly active = signal<number | null>(null);
   readonly replyingTo = signal<Message | null>(null);
   readonly editing = signal<Message | null>(null);
+  #opened = false;
   #unreadBefore = 0;
   #markedBefore: boolean;
   readonly #unlisten: (() => void)[];
@@ -41,8 +42,13 @@ export class Conversation {
     this.pending.value = client.outbox.of(roomId);
   }
 
-  /** Loads the messages around one of them, or else where the reader left off. */
+  /** Loads the messages around one of them, or else, the first time, where the reader left off. */
   open(seq: number | null): void {
+    if (this.#opened) {
+      if (seq !== null) this.jump(seq);
+      return;
+    }
+    this.#opened = true;
     const room = this.client.rooms.get(this.roomId);
     const unread = room && room.unreadCount > 0 ? room.lastReadSeq + 1 : null;
     this.line.value = unread;

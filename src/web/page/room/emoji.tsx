@@ -22,13 +22,7 @@ export function EmojiGrid({ choose, close }: { choose: (emoji: string) => void; 
     event.stopPropagation();
   };
   return (
-    <fieldset
-      ref={grid}
-      class="popover emoji-grid"
-      role="group"
-      aria-label={t.chooseReaction}
-      onKeyDown={onKeyDown}
-    >
+    <fieldset ref={grid} class="popover emoji-grid" aria-label={t.chooseReaction} onKeyDown={onKeyDown}>
       {EMOJI.map((emoji, index) => (
         <button key={emoji} type="button" tabIndex={index === 0 ? 0 : -1} onClick={() => choose(emoji)}>
           {emoji}

@@ -1,5 +1,5 @@
 import { memo } from "preact/compat";
-import type { Member, Message } from "../../client/index.ts";
+import type { Message } from "../../client/index.ts";
 import { Avatar } from "../names.tsx";
 import { me } from "../state.ts";
 import { clockTime, fullTime } from "../time.ts";
@@ -7,6 +7,7 @@ import { t } from "../words.ts";
 import { Actions } from "./actions.tsx";
 import { Body } from "./body.tsx";
 import type { Conversation } from "./conversation.ts";
+import type { People } from "./people.ts";
 import { Reactions } from "./reactions.tsx";
 import { systemWords } from "./system.ts";
 
@@ -14,7 +15,7 @@ interface MessageProps {
   conversation: Conversation;
   message: Message;
   compact: boolean;
-  members: readonly Member[];
+  people: People;
   /** What it replies to, where that is among the messages that are there. */
   replied: Message | null;
   active: boolean;
@@ -25,7 +26,7 @@ interface MessageProps {
 
 /** One message: who, when, what it answers, its text, its reactions, and what can be done with it. */
 export const MessageView = memo(function MessageView(props: MessageProps) {
-  const { conversation, message, compact, members, replied, active, stop, seen } = props;
+  const { conversation, message, compact, people, replied, active, stop, seen } = props;
   const show = () => {
     conversation.active.value = message.seq;
   };
@@ -46,6 +47,7 @@ export const MessageView = memo(function MessageView(props: MessageProps) {
     mentioned && "mentions-me",
   ];
   return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: a tap shows what the focus shows
     <li
       class={classes.filter(Boolean).join(" ")}
       data-seq={message.seq}
@@ -62,17 +64,13 @@ export const MessageView = memo(function MessageView(props: MessageProps) {
         <p class={compact ? "visually-hidden" : "message-head"}>
           <bdi class="message-sender">{message.sender.name}</bdi> {!compact && <Time message={message} />}
         </p>
-        {message.body === null ? (
-          <p class="gone">{t.deleted}</p>
-        ) : (
-          <Body message={message} members={members} />
-        )}
+        {message.body === null ? <p class="gone">{t.deleted}</p> : <Body message={message} people={people} />}
         {message.editedAt !== null && message.body !== null && (
           <span class="edited" title={fullTime(message.editedAt)}>
             ({t.edited})
           </span>
         )}
-        <Reactions conversation={conversation} message={message} members={members} />
+        <Reactions conversation={conversation} message={message} people={people} />
         {seen !== "" && <p class="seen">{seen}</p>}
       </div>
       {active && message.body !== null && <Actions conversation={conversation} message={message} own={own} />}

@@ -7,13 +7,16 @@ import type { Conversation } from "./conversation.ts";
 import { itemsOf } from "./items.ts";
 import { MessageView } from "./message.tsx";
 import { PendingMessages } from "./pending.tsx";
+import { usePeople } from "./people.ts";
 
 /** The room's messages, oldest first, and the keys that move among them. */
 export function Messages({ conversation }: { conversation: Conversation }) {
   const { timeline, scroll, active, changes } = conversation;
   const scroller = useRef<HTMLElement>(null);
   changes.value; // drawn anew with each of them
-  const { messages, members, atStart, atEnd, loading, error } = timeline;
+  const { messages, atStart, atEnd, loading, error } = timeline;
+  const people = usePeople(timeline.members);
+  const seen = seenLine(conversation);
   const items = itemsOf(messages, conversation.line.value, me.value?.id);
   const stop = useComputed(() => active.value).value ?? messages.at(-1)?.seq;
 
@@ -32,8 +35,14 @@ export function Messages({ conversation }: { conversation: Conversation }) {
     });
     return () => scroll.detach();
   }, [conversation]);
-  useLayoutEffect(() => scroll.settle());
+  useLayoutEffect(
+    () => scroll.settle(),
+    [changes.value, conversation.pending.value, conversation.line.value],
+  );
 
+  const leave = () => {
+    if (!scroller.current?.querySelector(".actions:focus-within")) active.value = null;
+  };
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key === "Escape") return focusComposer();
     const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
@@ -53,7 +62,7 @@ export function Messages({ conversation }: { conversation: Conversation }) {
       aria-busy={loading !== null}
       data-line={conversation.line.value ?? undefined}
       onScroll={scroll.look}
-      onPointerLeave={() => (active.value = null)}
+      onPointerLeave={leave}
     >
       <ol class="messages" onKeyDown={onKeyDown}>
         {error !== null && (
@@ -82,13 +91,13 @@ export function Messages({ conversation }: { conversation: Conversation }) {
             conversation={conversation}
             message={message}
             compact={compact}
-            members={members}
+            people={people}
             replied={
               message.replyTo === null ? null : (messages.find(({ seq }) => seq === message.replyTo) ?? null)
             }
             active={active.value === message.seq}
             stop={stop === message.seq}
-            seen={seenBelow(conversation, message.seq)}
+            seen={seen?.seq === message.seq ? seen.words : ""}
           />,
         ])}
         {atEnd && <PendingMessages conversation={conversation} />}
@@ -103,28 +112,16 @@ const canPage = ({ timeline }: Conversation) =>
 
 const focusComposer = () => document.querySelector<HTMLElement>(".composer textarea")?.focus();
 
-/**
- * In a direct room: under the last of one's own messages that somebody has read, who has.
- * @returns words, or "" under every other message
- */
-function seenBelow({ timeline, roomId }: Conversation, seq: number): string {
-  if (roomOf(roomId)?.kind !== "direct") return "";
+/** In a direct room: the last of one's own messages that somebody has read, and who has, in words. */
+function seenLine({ timeline, roomId }: Conversation): { seq: number; words: string } | null {
+  if (roomOf(roomId)?.kind !== "direct") return null;
   const mine = me.value?.id;
   const others = timeline.members.filter(({ user }) => user.id !== mine);
   const readTo = Math.max(0, ...others.map(({ lastReadSeq }) => lastReadSeq));
   const last = timeline.messages.findLast(
-    (message) =>
-      message.kind === "text" &&
-      message.sender.id === mine &&
-      message.deletedAt === null &&
-      message.seq <= readTo,
+    ({ kind, sender, body, seq }) => kind === "text" && sender.id === mine && body !== null && seq <= readTo,
   );
-  if (last?.seq !== seq) return "";
-  if (others.length === 1) return t.seen;
-  return t.seenBy(
-    others
-      .filter(({ lastReadSeq }) => lastReadSeq >= seq)
-      .map(({ user }) => user.name)
-      .join(", "),
-  );
+  if (!last) return null;
+  const readers = others.filter(({ lastReadSeq }) => lastReadSeq >= last.seq).map(({ user }) => user.name);
+  return { seq: last.seq, words: others.length === 1 ? t.seen : t.seenBy(readers.join(", ")) };
 }

@@ -1,8 +1,9 @@
 import { useSignal } from "@preact/signals";
-import type { Member, Message } from "../../client/index.ts";
+import type { Message } from "../../client/index.ts";
 import { me } from "../state.ts";
 import { problemWords, t } from "../words.ts";
 import type { Conversation } from "./conversation.ts";
+import type { People } from "./people.ts";
 
 /** How many names a reaction tells. */
 const NAMES = 12;
@@ -10,11 +11,11 @@ const NAMES = 12;
 interface ReactionsProps {
   conversation: Conversation;
   message: Message;
-  members: readonly Member[];
+  people: People;
 }
 
 /** A message's reactions: each with its count, pressed where it is one's own. */
-export function Reactions({ conversation, message, members }: ReactionsProps) {
+export function Reactions({ conversation, message, people }: ReactionsProps) {
   const fault = useSignal("");
   if (message.reactions.length === 0) return null;
   const mine = me.value?.id ?? 0;
@@ -31,7 +32,7 @@ export function Reactions({ conversation, message, members }: ReactionsProps) {
   return (
     <ul class="reactions" aria-label={t.reactions}>
       {message.reactions.map(({ emoji, users }) => {
-        const words = t.reactionBy(emoji, namesOf(users, members));
+        const words = t.reactionBy(emoji, namesOf(users, people));
         const own = users.includes(mine);
         return (
           <li key={emoji}>
@@ -57,10 +58,8 @@ export function Reactions({ conversation, message, members }: ReactionsProps) {
   );
 }
 
-function namesOf(users: readonly number[], members: readonly Member[]): string {
-  const names = users.map((id) =>
-    id === me.value?.id ? t.you : members.find(({ user }) => user.id === id)?.user.name,
-  );
+function namesOf(users: readonly number[], people: People): string {
+  const names = users.map((id) => (id === me.value?.id ? t.you : people.get(id)?.name));
   const known = names.filter((name) => name !== undefined).slice(0, NAMES);
   const others = users.length - known.length;
   return others === 0 ? known.join(", ") : t.andOthers(known.join(", "), others);

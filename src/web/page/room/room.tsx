@@ -1,4 +1,4 @@
-import { useSignalEffect } from "@preact/signals";
+import { untracked, useSignalEffect } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import { goHome, route } from "../route.ts";
 import { client, panel, roomOf } from "../state.ts";
@@ -19,7 +19,7 @@ export function RoomView({ roomId }: { roomId: number }) {
   useEffect(() => () => conversation?.close(), [conversation]);
   useSignalEffect(() => {
     const { value } = route;
-    if (value.view === "room" && value.roomId === roomId) conversation?.open(value.seq);
+    if (value.view === "room" && value.roomId === roomId) untracked(() => conversation?.open(value.seq));
   });
   conversation?.changes.value; // `gone` may be among them
   if (!conversation) return null;

@@ -37,6 +37,8 @@ export class Scroll {
   #observer: ResizeObserver | null = null;
   #anchor: { seq: string; top: number } | null = null;
   #target: Target | null = null;
+  /** Where one was, in contents of which height, when `look` last looked. */
+  #place = { top: 0, height: 0 };
 
   /** Whether a message that comes now is seen at once. */
   get following(): boolean {
@@ -67,6 +69,8 @@ export class Scroll {
   settle(): void {
     const scroller = this.#scroller;
     if (!scroller?.querySelector("[data-seq]")) return;
+    // Scrolled since, and the event has not come yet: that is the reader's own will.
+    if (scroller.scrollTop !== this.#place.top && scroller.scrollHeight === this.#place.height) this.look();
     if (this.#target && this.#reach(this.#target)) this.#target = null;
     else if (this.atEnd.peek() && !this.#target) scroller.scrollTop = scroller.scrollHeight;
     else this.#restore(scroller);
@@ -80,6 +84,7 @@ export class Scroll {
     if (!scroller || !bounds) return;
     const { scrollTop, clientHeight, scrollHeight } = scroller;
     const below = scrollHeight - clientHeight - scrollTop;
+    this.#place = { top: scrollTop, height: scrollHeight };
     this.atEnd.value = bounds.atEnd && below <= AT_END;
     const { top, bottom } = scroller.getBoundingClientRect();
     const messages = [...scroller.querySelectorAll<HTMLElement>("[data-seq]")];
