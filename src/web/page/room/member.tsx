@@ -123,8 +123,8 @@ function RoleOf(props: { user: number; role: Role; room: Room; timeline: Timelin
         aria-disabled={doing.busy.value}
         onChange={(event) => {
           const select = event.currentTarget;
-          void give(select.value as Role).then(() => {
-            select.value = props.role; // back, if it was refused
+          void give(select.value as Role).then((given) => {
+            if (!given) select.value = props.role;
           });
         }}
       >

@@ -29,6 +29,7 @@ export function Panel(props: { title: string; onClose: () => void; children: Com
   }, []);
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key !== "Escape" || event.defaultPrevented) return;
+    event.preventDefault(); // some browsers would empty a search field
     event.stopPropagation();
     props.onClose();
   };
