@@ -8,19 +8,24 @@ export function noted(error: unknown): void {
   if (!expected) reportError(error);
 }
 
-/** Something that is done once at a time; what went wrong with it is kept, for the reader, until it is tried again. */
+/**
+ * Something that is done once at a time; what went wrong with it is kept, for the reader, until it is tried again.
+ * `run` tells whether it was done.
+ */
 export function useDoing() {
   const busy = useSignal(false);
   const error = useSignal<unknown>(null);
-  const run = async (task: () => Promise<void>): Promise<void> => {
-    if (busy.peek()) return;
+  const run = async (task: () => Promise<void>): Promise<boolean> => {
+    if (busy.peek()) return false;
     busy.value = true;
     error.value = null;
     try {
       await task();
+      return true;
     } catch (failure) {
       noted(failure);
       error.value = failure;
+      return false;
     } finally {
       busy.value = false;
     }

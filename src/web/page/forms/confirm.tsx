@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { useDoing } from "../doing.ts";
 import { Problem } from "../problem.tsx";
 import { t } from "../words.ts";
@@ -14,7 +14,7 @@ export function Confirm(props: { action: string; question: string; run: () => Pr
   const first = useRef<HTMLButtonElement>(null);
   const again = useRef<HTMLButtonElement>(null);
   const wasAsking = useRef(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
     // The button that was pressed is gone: the focus goes on to what came in its place.
     if (asking.value) again.current?.focus();
     else if (wasAsking.current) first.current?.focus();

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { useFocusBack } from "../focus.ts";
 import { Icon } from "../icons.tsx";
 import { t } from "../words.ts";
@@ -18,7 +18,7 @@ export function Dialog(props: {
   const pressedOutside = useRef(false);
   const id = useId();
   useFocusBack();
-  useEffect(() => element.current?.showModal(), []);
+  useLayoutEffect(() => element.current?.showModal(), []);
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: Escape is the keyboard's way, and the browser's own
     <dialog

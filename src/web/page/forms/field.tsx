@@ -1,6 +1,6 @@
 import type { Signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import type { Faults } from "./faults.ts";
 
 /**
@@ -24,7 +24,7 @@ export function Field(props: {
   const id = useId();
   const input = useRef<HTMLInputElement>(null);
   const fault = props.faults.value[props.name];
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (props.autofocus) input.current?.focus(); // the attribute is heeded once in a page's life, and in dialogs
   }, []);
   const described = [props.hint && `${id}-hint`, fault && `${id}-fault`].filter(Boolean).join(" ");

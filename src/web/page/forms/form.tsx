@@ -1,8 +1,11 @@
-import { type Signal, useSignal } from "@preact/signals";
+import { type Signal, useSignal, useSignalEffect } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { noted } from "../doing.ts";
 import { t } from "../words.ts";
 import { type Faults, faultsOf } from "./faults.ts";
+
+/** Milliseconds after which it is worth saying that an answer is awaited. */
+const WORTH_SAYING_MS = 500;
 
 /**
  * A form that is sent once at a time, and shows what is wrong with it in words, at the field.
@@ -20,6 +23,11 @@ export function Form(props: {
   const faults = useSignal<Faults>({});
   const busy = useSignal(false);
   const done = useSignal(false);
+  const slow = useSignal(false);
+  useSignalEffect(() => {
+    const timer = setTimeout(() => (slow.value = busy.value), busy.value ? WORTH_SAYING_MS : 0);
+    return () => clearTimeout(timer);
+  });
   const onSubmit = async (event: SubmitEvent) => {
     event.preventDefault();
     if (busy.value) return;
@@ -54,7 +62,7 @@ export function Form(props: {
           {props.action}
         </button>
         <p class="form-done" role="status">
-          {busy.value ? t.working : done.value ? props.done : ""}
+          {slow.value ? t.working : done.value ? props.done : ""}
         </p>
       </div>
     </form>

@@ -27,7 +27,7 @@ export function OpenRooms() {
   return (
     <>
       <search class="field">
-        <label for={id}>{t.roomName}</label>
+        <label for={id}>{t.nameOrTopic}</label>
         <input
           id={id}
           type="search"

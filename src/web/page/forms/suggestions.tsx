@@ -1,6 +1,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import { Avatar } from "../names.tsx";
-import { problemWords, t } from "../words.ts";
+import { Problem } from "../problem.tsx";
+import { t } from "../words.ts";
 import type { Picking } from "./picking.ts";
 
 /**
@@ -44,12 +45,10 @@ export function Suggestions({ id, label, picking }: { id: string; label: string;
           </div>
         ))}
       </div>
-      <p class="suggestions-said" role="status">
+      <p class={shown ? "visually-hidden" : "suggestions none"} role="status">
         {open.value ? said(picking) : ""}
       </p>
-      <p class="fault" role="alert">
-        {found.error.value === null ? "" : problemWords(found.error.value)}
-      </p>
+      <Problem error={found.error.value} />
     </>
   );
 }

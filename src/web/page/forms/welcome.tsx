@@ -1,5 +1,7 @@
 import { useSignal } from "@preact/signals";
-import { api, follow } from "../state.ts";
+import type { User } from "../../client/index.ts";
+import { noted } from "../doing.ts";
+import { api, follow, me, start } from "../state.ts";
 import { t } from "../words.ts";
 import { mustBeThere, mustFit } from "./faults.ts";
 import { Field } from "./field.tsx";
@@ -16,12 +18,12 @@ export function Welcome() {
   const signIn = async () => {
     const who = { handle: written(handle.value), password: password.value };
     mustBeThere(who);
-    await follow(await api.signIn(who));
+    await begin(await api.signIn(who));
   };
   const signUp = async () => {
     const who = { handle: written(handle.value), name: name.value.trim(), password: password.value };
     mustFit(who);
-    await follow(await api.signUp(who));
+    await begin(await api.signUp(who));
   };
 
   return (
@@ -101,6 +103,17 @@ export function Welcome() {
       </div>
     </main>
   );
+}
+
+/** Follows the rooms. Signed in one is by now: if they cannot be had, that is tried again, not the sign-in. */
+async function begin(user: User): Promise<void> {
+  try {
+    await follow(user);
+  } catch (error) {
+    noted(error);
+    me.value = undefined;
+    await start();
+  }
 }
 
 /** A handle as people write it: with their keyboard's capital, and the @ of a mention. */

@@ -18,6 +18,7 @@ interface Props {
   room: Room;
   timeline: Timeline;
   onClose: () => void;
+  onRemoved: () => void;
 }
 
 /** A member, and behind a button what one may do: write to them, give them a role, remove them. */
@@ -62,7 +63,14 @@ export function MemberRow(props: Props) {
   );
 }
 
-function Actions({ member: { user, role }, room, timeline, onClose, isMe }: Props & { isMe: boolean }) {
+function Actions({
+  member: { user, role },
+  room,
+  timeline,
+  onClose,
+  onRemoved,
+  isMe,
+}: Props & { isMe: boolean }) {
   const writing = useDoing();
   const mayRemove =
     !isMe &&
@@ -75,6 +83,7 @@ function Actions({ member: { user, role }, room, timeline, onClose, isMe }: Prop
   const remove = async () => {
     await api.removeMember(room.id, user.id);
     await timeline.reloadMembers();
+    onRemoved();
   };
   return (
     <>
@@ -114,8 +123,8 @@ function RoleOf(props: { user: number; role: Role; room: Room; timeline: Timelin
         aria-disabled={doing.busy.value}
         onChange={(event) => {
           const select = event.currentTarget;
-          void give(select.value as Role).then(() => {
-            select.value = props.role; // back, if it was refused
+          void give(select.value as Role).then((given) => {
+            if (!given) select.value = props.role;
           });
         }}
       >

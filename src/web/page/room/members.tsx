@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { useId } from "preact/hooks";
+import { useId, useRef } from "preact/hooks";
 import type { Timeline } from "../../client/index.ts";
 import { Problem } from "../problem.tsx";
 import { roomOf } from "../state.ts";
@@ -17,6 +17,7 @@ const SHOWN = 200;
 /** Who is in the room; what may be done about that is offered to those who may. */
 export function MembersPanel(props: { timeline: Timeline; roomId: number; onClose: () => void }) {
   const id = useId();
+  const list = useRef<HTMLUListElement>(null);
   const { members, error, reload } = useRoster(props.timeline);
   const filter = useSignal("");
   const most = useSignal(SHOWN);
@@ -53,7 +54,7 @@ export function MembersPanel(props: { timeline: Timeline; roomId: number; onClos
           </button>
         </div>
       )}
-      <ul class="panel-list" aria-label={t.members}>
+      <ul ref={list} class="panel-list" aria-label={t.members} tabIndex={-1}>
         {found.slice(0, most.value).map((member) => (
           <MemberRow
             key={member.user.id}
@@ -61,6 +62,7 @@ export function MembersPanel(props: { timeline: Timeline; roomId: number; onClos
             room={room}
             timeline={props.timeline}
             onClose={props.onClose}
+            onRemoved={() => list.current?.focus()} // the row that had the focus is gone
           />
         ))}
       </ul>

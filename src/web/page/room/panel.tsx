@@ -1,6 +1,6 @@
 import { effect } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { useFocusBack } from "../focus.ts";
 import { Icon } from "../icons.tsx";
 import { panel } from "../state.ts";
@@ -21,7 +21,7 @@ export function Panel(props: { title: string; onClose: () => void; children: Com
   const id = useId();
   const aside = useRef<HTMLElement>(null);
   useFocusBack();
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!asked) return;
     asked = false;
     const own = aside.current?.querySelector<HTMLElement>("[data-first]");
@@ -29,6 +29,7 @@ export function Panel(props: { title: string; onClose: () => void; children: Com
   }, []);
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key !== "Escape" || event.defaultPrevented) return;
+    event.preventDefault(); // some browsers would empty a search field
     event.stopPropagation();
     props.onClose();
   };

@@ -11,7 +11,11 @@ const PRESENCE_MS = 60_000;
 export function useRoster(timeline: Timeline) {
   const members = useSignal(timeline.members);
   const doing = useDoing();
-  const reload = () => doing.run(() => timeline.reloadMembers());
+  const reload = () =>
+    doing.run(async () => {
+      await timeline.reloadMembers(); // does not reject
+      if (timeline.error) throw timeline.error;
+    });
   useEffect(() => {
     members.value = timeline.members;
     const unlisten = timeline.listen(() => {
@@ -19,7 +23,7 @@ export function useRoster(timeline: Timeline) {
     });
     void reload();
     const clock = setInterval(() => {
-      if (document.visibilityState === "visible") void reload();
+      if (document.visibilityState === "visible") void timeline.reloadMembers();
     }, PRESENCE_MS);
     return () => {
       clearInterval(clock);

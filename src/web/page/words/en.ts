@@ -184,6 +184,7 @@ export const en = {
   nobodyFound: "Nobody found.",
   suggested: (n: number) => many(n, "suggestion", "suggestions"),
   searching: "Searching …",
+  nameOrTopic: "Name or topic",
   roomsFound: (n: number, more: boolean) =>
     n === 0
       ? "No open room found."
@@ -220,7 +221,7 @@ export const en = {
   removeMember: "Remove from the room",
   removeMemberSure: (name: string) => `Remove ${name} from this room?`,
   searchFor: "Search for",
-  searchHint: 'Whole words. Also: "a phrase", or, -without.',
+  searchHint: 'Finds whole words. "In quotes": a phrase. or: either. -word: without it.',
   inAllRooms: "In all my rooms",
   searchResults: "Messages found",
   nothingFound: "Nothing found.",

@@ -176,6 +176,7 @@ export const fr: typeof en = {
   nobodyFound: "Personne ne correspond.",
   suggested: (n) => many(n, "suggestion", "suggestions"),
   searching: "Recherche …",
+  nameOrTopic: "Nom ou sujet",
   roomsFound: (n, more) =>
     n === 0
       ? "Aucun salon ouvert ne correspond."
@@ -212,7 +213,8 @@ export const fr: typeof en = {
   removeMember: "Retirer du salon",
   removeMemberSure: (name) => `Retirer ${name} de ce salon ?`,
   searchFor: "Rechercher",
-  searchHint: 'Des mots entiers. Aussi : "une phrase", or (ou), -sans.',
+  searchHint:
+    'Trouve des mots entiers. "Entre guillemets" : une expression. or : l’un ou l’autre. -mot : sans lui.',
   inAllRooms: "Dans tous mes salons",
   searchResults: "Messages trouvés",
   nothingFound: "Rien ne correspond.",
