@@ -297,7 +297,9 @@ test("open rooms are found by name or topic, page by page, and joined", async ()
   await button(page, "Find open rooms").click();
   const dialog = page.getByRole("dialog", { name: "Find open rooms" });
   const search = dialog.getByRole("searchbox");
+  const answered = page.waitForResponse(/q=crowd/);
   await search.fill("crowd");
+  await answered;
   await said(dialog, "The first 50 rooms");
   await button(dialog, "More rooms").press("Enter");
   await said(dialog, /^55 rooms$/);
