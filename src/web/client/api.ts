@@ -17,10 +17,16 @@ import { request } from "./request.ts";
 
 type Query = Record<string, string | number | undefined>;
 
+/** Milliseconds after which a request that was not answered has failed: four statement timeouts of the server. */
+const TIME_LIMIT_MS = 20_000;
+
 /** The API, call by call. Every call rejects with ApiError or NetworkError. */
 export class Api {
   /** @param base where it is, without a slash at the end */
-  constructor(readonly base = "/chat/api") {}
+  constructor(
+    readonly base = "/chat/api",
+    private readonly timeLimitMs = TIME_LIMIT_MS,
+  ) {}
 
   /** Who is signed in; null: nobody. */
   async session(): Promise<User | null> {
@@ -94,6 +100,7 @@ export class Api {
   #call<T>(method: string, path: string, body?: unknown, query: Query = {}): Promise<T> {
     const given = Object.entries(query).filter(([, value]) => value !== undefined);
     const search = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
-    return request<T>(method, `${this.base}${path}${given.length > 0 ? `?${search}` : ""}`, body);
+    const url = `${this.base}${path}${given.length > 0 ? `?${search}` : ""}`;
+    return request<T>(method, url, this.timeLimitMs, body);
   }
 }

@@ -1,15 +1,13 @@
 import { noteAsked, tick } from "./asked.ts";
 import { ApiError, NetworkError } from "./errors.ts";
 
-/** Milliseconds after which a request that was not answered has failed: four statement timeouts of the server. */
-const TIME_LIMIT_MS = 20_000;
-
 /**
  * One request and its answer, parsed.
+ * @param limitMs within which all of the answer must be there
  * @param body sent as JSON; left out: none
  * @throws ApiError for every status but 2xx, NetworkError where there was no whole answer in time
  */
-export async function request<T>(method: string, url: string, body?: unknown): Promise<T> {
+export async function request<T>(method: string, url: string, limitMs: number, body?: unknown): Promise<T> {
   const sent = tick();
   let response: Response;
   let text: string;
@@ -19,7 +17,7 @@ export async function request<T>(method: string, url: string, body?: unknown): P
       headers: body === undefined ? {} : { "content-type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),
       credentials: "same-origin",
-      signal: AbortSignal.timeout(TIME_LIMIT_MS),
+      signal: AbortSignal.timeout(limitMs),
     });
     text = await response.text();
   } catch (cause) {

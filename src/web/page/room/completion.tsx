@@ -88,7 +88,8 @@ function matching(members: readonly Member[], begun: string): User[] {
         .split(/\s+/)
         .some((word) => word.startsWith(begun)),
   );
-  return [...byHandle, ...byName].slice(0, MOST);
+  const found = [...byHandle, ...byName].slice(0, MOST);
+  return found.length === 1 && found[0]?.handle === begun ? [] : found; // it is there already: Enter sends
 }
 
 /** The people offered, above the box. */

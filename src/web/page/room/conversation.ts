@@ -34,9 +34,6 @@ export class Conversation {
       client.outbox.listen(() => {
         this.pending.value = client.outbox.of(roomId);
       }),
-      client.outbox.onSent((message) => {
-        if (message.roomId === roomId) this.timeline.put(message);
-      }),
       client.rooms.listen(() => this.#follow()),
     ];
     this.pending.value = client.outbox.of(roomId);

@@ -7,7 +7,7 @@ export type Piece =
   | { kind: "block"; text: string };
 
 const FENCE = /```(?:[\w+-]*\n)?([\s\S]+?)\n?```/g;
-const CODE = /`([^`\n]+)`/g;
+const CODE = /(?<!`)`([^`\n]+)`(?!`)/g;
 /** Bounded, for what follows looks at each end again. As far as the server looks for handles (messages/mentions.ts): not after what could be a part of an address. */
 const WORD = /\bhttps?:\/\/[^\s<>"]{1,2000}|(?<![\p{L}\p{N}._@/-])@[a-z0-9._-]{2,64}/giu;
 /** What ends a sentence rather than an address. */
