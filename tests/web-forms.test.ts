@@ -1,44 +1,27 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import axe from "axe-core";
-import type { Browser, BrowserContextOptions, Locator, Page } from "playwright-core";
-import { openBrowser } from "./support/browser.ts";
+import type { Locator, Page } from "playwright-core";
+import { endVisits, type Look, visit, visitAs } from "./support/browser.ts";
 import { Client } from "./support/client.ts";
 import { type TestServer, testServer } from "./support/server.ts";
 
 let server: TestServer;
-let browser: Browser;
-/** What the pages complained of: errors, and what the policy forbids. */
-let complaints: string[] = [];
 
 beforeAll(async () => {
-  [server, browser] = await Promise.all([testServer({ LIMITS: "off" }), openBrowser()]);
+  server = await testServer({ LIMITS: "off" });
 });
-afterAll(async () => {
-  await browser.close();
-  await server.close();
-});
-afterEach(async () => {
-  for (const context of browser.contexts()) await context.close();
-  const seen = complaints;
-  complaints = [];
-  expect(seen).toEqual([]);
-});
+afterEach(endVisits);
+afterAll(() => server.close());
 
-/** Opens the page, as somebody who is signed in or as a stranger. */
-async function visit(who?: Client, hash = "", options: BrowserContextOptions = {}): Promise<Page> {
-  const context = await browser.newContext({ locale: "en-GB", ...options });
-  if (who) {
-    const [name = "", value = ""] = (who.headers.cookie ?? "").split(/=(.*)/s);
-    await context.addCookies([{ name, value, url: server.url }]);
-  }
-  const page = await context.newPage();
-  page.setDefaultTimeout(10_000);
-  page.on("pageerror", (error) => complaints.push(String(error)));
-  page.on("console", (line) => {
-    if (/Content Security Policy|TrustedHTML/.test(line.text())) complaints.push(line.text());
-  });
-  await page.goto(`${server.url}/${hash}`);
-  return page;
+/** What the browser says of an answer that is no success, or of none: the page then has words for it. */
+const REFUSED = /Failed to load resource/;
+
+/** Opens the page as somebody who is signed in, or as a stranger. */
+async function open(who?: Client, place = "", look: Look = {}): Promise<Page> {
+  const visitor = await (who ? visitAs(who, look) : visit(server.url, look));
+  visitor.expected.push(REFUSED);
+  visitor.page.setDefaultTimeout(10_000);
+  return visitor.open(place);
 }
 
 const button = (scope: Page | Locator, name: string | RegExp) =>
@@ -49,8 +32,12 @@ const alerts = (scope: Page | Locator, words: string) =>
   scope.getByRole("alert").filter({ hasText: words }).waitFor();
 const said = (scope: Page | Locator, words: string | RegExp) =>
   scope.getByRole("status").filter({ hasText: words }).waitFor();
-const focusedName = (page: Page) => page.evaluate(() => document.activeElement?.getAttribute("name"));
-const focusedLabel = (page: Page) => page.evaluate(() => document.activeElement?.getAttribute("aria-label"));
+/** Waits until what has this attribute has the focus. */
+const focus = (page: Page, attribute: string, value: string) =>
+  page.waitForFunction(
+    ([name = "", value]) => document.activeElement?.getAttribute(name) === value,
+    [attribute, value],
+  );
 const atRoom = (page: Page, id: number, seq?: number) =>
   page.waitForFunction((hash) => location.hash === hash, `#/room/${id}${seq ? `/${seq}` : ""}`);
 
@@ -78,13 +65,13 @@ const tooSmall = (page: Page, selector: string) =>
   );
 
 test("what is wrong with a sign-up is said at its field, and the first of them has the focus", async () => {
-  const page = await visit();
+  const page = await open();
   await button(page, "New here? Make an account").click();
   await field(page, "Handle").fill("Ümlaut");
   await field(page, "Password").fill("short");
   await button(page, "Make an account").click();
   await page.locator("[name=handle][aria-invalid=true]").waitFor();
-  expect(await focusedName(page)).toBe("handle");
+  await focus(page, "name", "handle");
   for (const name of ["handle", "name", "password"]) {
     const input = page.locator(`[name=${name}]`);
     expect(await input.getAttribute("aria-invalid")).toBe("true");
@@ -100,18 +87,18 @@ test("what is wrong with a sign-up is said at its field, and the first of them h
 
 test("a handle that is taken is said at the handle", async () => {
   const { user } = await server.person();
-  const page = await visit();
+  const page = await open();
   await button(page, "New here? Make an account").click();
   await field(page, "Handle").fill(user.handle);
   await field(page, "Name").fill("Somebody else");
   await field(page, "Password").fill(Client.password);
   await button(page, "Make an account").click();
   await alerts(page.locator(".field").first(), "This handle is taken.");
-  await page.waitForFunction(() => document.activeElement?.getAttribute("name") === "handle");
+  await focus(page, "name", "handle");
 });
 
 test("one signs up, signs out, and in again; a wrong password is said at the password", async () => {
-  const page = await visit();
+  const page = await open();
   expect(await page.locator("[name=handle]").getAttribute("autocomplete")).toBe("username");
   expect(await page.locator("[name=password]").getAttribute("autocomplete")).toBe("current-password");
   await button(page, "New here? Make an account").click();
@@ -132,14 +119,14 @@ test("one signs up, signs out, and in again; a wrong password is said at the pas
   await field(page, "Password").fill("wrong horse");
   await page.keyboard.press("Enter");
   await alerts(page, "The handle or the password is wrong.");
-  await page.waitForFunction(() => document.activeElement?.getAttribute("name") === "password");
+  await focus(page, "name", "password");
   await field(page, "Password").fill(Client.password);
   await page.keyboard.press("Enter");
   await button(page, "New room").waitFor();
 });
 
 test("a server that does not answer is said in words, and nothing is lost", async () => {
-  const page = await visit();
+  const page = await open();
   await page.route("**/session", (route) =>
     route.request().method() === "POST" ? route.abort() : route.continue(),
   );
@@ -151,7 +138,7 @@ test("a server that does not answer is said in words, and nothing is lost", asyn
 });
 
 test("who is signed up but cannot have the rooms yet is not asked to sign up again", async () => {
-  const page = await visit();
+  const page = await open();
   let refused = 0;
   await page.route(/\/chat\/api\/rooms$/, (route) => (refused++ === 0 ? route.abort() : route.continue()));
   await button(page, "New here? Make an account").click();
@@ -165,10 +152,10 @@ test("who is signed up but cannot have the rooms yet is not asked to sign up aga
 
 test("a room is made once, with people in it", async () => {
   const [me, friend] = [await server.person("maker"), await server.person("friend")];
-  const page = await visit(me);
+  const page = await open(me);
   await button(page, "New room").click();
   const dialog = page.getByRole("dialog", { name: "New room" });
-  await page.waitForFunction(() => document.activeElement?.getAttribute("name") === "roomName");
+  await focus(page, "name", "roomName");
   await button(dialog, "Make the room").click();
   await alerts(dialog, "1 to 100 characters");
   await field(dialog, "Name of the room").fill("<i>Engines</i>");
@@ -196,12 +183,12 @@ test("a room is made once, with people in it", async () => {
 test("a direct room is opened with people chosen by the keyboard alone", async () => {
   const me = await server.person("writer");
   const [one, two] = [await server.person("reader"), await server.person("reader")];
-  const page = await visit(me);
+  const page = await open(me);
   await button(page, "New direct message").focus();
   await page.keyboard.press("Enter");
   const dialog = page.getByRole("dialog", { name: "New direct message" });
   const people = dialog.getByRole("combobox");
-  await page.waitForFunction(() => document.activeElement?.getAttribute("role") === "combobox");
+  await focus(page, "role", "combobox");
   await page.keyboard.press("Enter");
   await alerts(dialog, "Choose somebody.");
 
@@ -245,7 +232,7 @@ test("an answer that comes late is not suggested for what is written by then", a
   const me = await server.person("asker");
   await server.person("slow");
   const quick = await server.person("quick");
-  const page = await visit(me);
+  const page = await open(me);
   let release = () => {};
   const held = new Promise<void>((resolve) => {
     release = resolve;
@@ -271,7 +258,7 @@ test("an answer that comes late is not suggested for what is written by then", a
 });
 
 test("Escape closes a list of suggestions, then the dialog; the focus goes back", async () => {
-  const page = await visit(await server.person());
+  const page = await open(await server.person());
   await button(page, "New direct message").click();
   const dialog = page.getByRole("dialog");
   await dialog.getByRole("combobox").press("ArrowDown");
@@ -281,7 +268,7 @@ test("Escape closes a list of suggestions, then the dialog; the focus goes back"
   expect(await dialog.isVisible()).toBe(true);
   await page.keyboard.press("Escape");
   await dialog.waitFor({ state: "detached" });
-  expect(await focusedLabel(page)).toBe("New direct message");
+  await focus(page, "aria-label", "New direct message");
 });
 
 test("open rooms are found by name or topic, page by page, and joined", async () => {
@@ -293,15 +280,17 @@ test("open rooms are found by name or topic, page by page, and joined", async ()
     topic: "chess without a king",
   });
   for (let n = 0; n < 55; n++) await other.openRoom(`crowd ${n}`);
-  const page = await visit(me);
+  const page = await open(me);
   await button(page, "Find open rooms").click();
   const dialog = page.getByRole("dialog", { name: "Find open rooms" });
   const search = dialog.getByRole("searchbox");
+  const answered = page.waitForResponse(/q=crowd/);
   await search.fill("crowd");
+  await answered;
   await said(dialog, "The first 50 rooms");
   await button(dialog, "More rooms").press("Enter");
   await said(dialog, /^55 rooms$/);
-  await page.waitForFunction(() => document.activeElement?.getAttribute("aria-label") === "Join crowd 50");
+  await focus(page, "aria-label", "Join crowd 50");
   await search.fill("no such room");
   await said(dialog, "No open room found.");
   await search.fill("chess");
@@ -317,7 +306,7 @@ test("open rooms are found by name or topic, page by page, and joined", async ()
 
 test("a name and a password are changed, and it is said", async () => {
   const me = await server.person("renamed");
-  const page = await visit(me);
+  const page = await open(me);
   await button(page, "Settings").click();
   const dialog = page.getByRole("dialog", { name: "Settings" });
   await field(dialog, "Name").fill("  Another Name ");
@@ -341,7 +330,7 @@ test("a name and a password are changed, and it is said", async () => {
 test("a member sees only what a member may set, and leaves", async () => {
   const [owner, me] = [await server.person(), await server.person()];
   const room = await owner.openRoom("leaving", [me]);
-  const page = await visit(me, `#/room/${room.id}`);
+  const page = await open(me, `#/room/${room.id}`);
   await button(page, "Room settings").click();
   const dialog = page.getByRole("dialog", { name: "Room settings" });
   await dialog.getByRole("radio", { name: "Only mentions" }).check();
@@ -361,7 +350,7 @@ test("a member sees only what a member may set, and leaves", async () => {
 test("an owner changes what is to be changed, and deletes the room only after a question", async () => {
   const [me, other] = [await server.person(), await server.person()];
   const room = await me.openRoom("before", [other]);
-  const page = await visit(me, `#/room/${room.id}`);
+  const page = await open(me, `#/room/${room.id}`);
   await button(page, "Room settings").click();
   const dialog = page.getByRole("dialog", { name: "Room settings" });
   await field(dialog, "Topic").fill("a topic");
@@ -392,7 +381,7 @@ test("an owner changes what is to be changed, and deletes the room only after a 
 test("of a direct room one sets only what one wants to hear of", async () => {
   const [me, other] = [await server.person(), await server.person()];
   const room = await me.must("POST", "/rooms", { kind: "direct", members: [other.user.id] });
-  const page = await visit(me, `#/room/${room.id}`);
+  const page = await open(me, `#/room/${room.id}`);
   await button(page, "Room settings").click();
   const dialog = page.getByRole("dialog", { name: "Room settings" });
   await dialog.getByRole("radio", { name: "Nothing" }).check();
@@ -414,7 +403,7 @@ test("an owner adds people, gives a role, and removes", async () => {
     await server.person("young"),
   ];
   const room = await me.openRoom("people", [old]);
-  const page = await visit(me, `#/room/${room.id}`);
+  const page = await open(me, `#/room/${room.id}`);
   await button(page, "Members").click();
   const panel = page.getByRole("complementary", { name: "Members" });
   await said(panel, /^2 members$/);
@@ -440,13 +429,13 @@ test("an owner adds people, gives a role, and removes", async () => {
   expect(members.map((member: any) => member.role)).toEqual(["owner", "moderator"]);
   await page.keyboard.press("Escape");
   await panel.waitFor({ state: "detached" });
-  expect(await focusedLabel(page)).toBe("Members");
+  await focus(page, "aria-label", "Members");
 });
 
 test("a member of a closed room adds and removes nobody, but writes to anybody", async () => {
   const [owner, me] = [await server.person(), await server.person()];
   const room = await owner.must("POST", "/rooms", { kind: "closed", name: "closed", members: [me.user.id] });
-  const page = await visit(me, `#/room/${room.id}`);
+  const page = await open(me, `#/room/${room.id}`);
   await button(page, "Members").click();
   const panel = page.getByRole("complementary", { name: "Members" });
   await button(panel, `What to do about ${owner.user.name}`).click();
@@ -463,7 +452,7 @@ test("among many members there is a filter", async () => {
   const me = await server.person("crowded");
   const others = await Promise.all(Array.from({ length: 21 }, () => server.person("crowd")));
   const room = await me.openRoom("crowd", others);
-  const page = await visit(me, `#/room/${room.id}`);
+  const page = await open(me, `#/room/${room.id}`);
   await button(page, "Members").click();
   const panel = page.getByRole("complementary", { name: "Members" });
   await said(panel, /^22 members$/);
@@ -479,7 +468,7 @@ test("what is searched for is found, marked, and leads to its place", async () =
   await me.send(room.id, "an <img src=x onerror=alert(1)> needle & a haystack");
   for (let n = 0; n < 25; n++) await me.send(room.id, `hay ${n}`);
   await me.send(other.id, "another needle");
-  const page = await visit(me, `#/room/${room.id}`);
+  const page = await open(me, `#/room/${room.id}`);
   await button(page, "Search").first().click();
   const panel = page.getByRole("complementary", { name: "Search" });
   const search = panel.getByRole("searchbox", { name: "Search for" });
@@ -519,7 +508,7 @@ test("on a narrow screen a panel covers the room; what is to be touched is large
   const [me, other] = [await server.person(), await server.person()];
   const room = await me.openRoom("narrow", [other]);
   await me.send(room.id, "a needle");
-  const page = await visit(me, `#/room/${room.id}`, {
+  const page = await open(me, `#/room/${room.id}`, {
     viewport: { width: 360, height: 640 },
     hasTouch: true,
   });
