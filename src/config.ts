@@ -1,3 +1,5 @@
+import { type JwtSettings, readJwtSettings } from "./auth/jwt-settings.ts";
+
 /** Everything the environment decides. Durations are seconds, as in the environment. */
 export interface Config {
   host: string;
@@ -15,10 +17,17 @@ export interface Config {
   allowedOrigins: string[];
   /** Whether rate limits hold; off for load tests on loopback. */
   limits: boolean;
+  /** Who may sign up: everybody, who has an invite, nobody. */
+  signup: Signup;
+  /** Another application's users, known by its JWTs; null: there are none. */
+  jwt: JwtSettings | null;
   /** Whether there is a page at `/`; fresh: bundled anew each time, for who works on it. */
   page: "on" | "off" | "fresh";
   logLevel: LogLevel;
 }
+
+export const SIGNUPS = ["open", "invite", "closed"] as const;
+export type Signup = (typeof SIGNUPS)[number];
 
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -70,6 +79,11 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     }
   }
 
+  const jwt = readJwtSettings(
+    (name) => text(name, ""),
+    (line) => wrong.push(line),
+  );
+
   const config: Config = {
     host: text("HOST", "127.0.0.1"),
     port: integer("PORT", 3000, 0, 65_535),
@@ -83,6 +97,9 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     trustProxy: integer("TRUST_PROXY", 0, 0, 10),
     allowedOrigins,
     limits: oneOf("LIMITS", "on", ["on", "off"]) === "on",
+    // An application that brings its own people does not expect strangers beside them.
+    signup: oneOf("SIGNUP", jwt ? "closed" : "open", SIGNUPS),
+    jwt,
     page: oneOf("PAGE", "on", ["on", "off", "fresh"]),
     logLevel: oneOf("LOG_LEVEL", "info", LOG_LEVELS),
   };
