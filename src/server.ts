@@ -1,8 +1,10 @@
 import { createApp } from "./app.ts";
 import { Callers } from "./auth/guard.ts";
+import { JwtVerifier } from "./auth/jwt.ts";
 import type { Config } from "./config.ts";
 import { connect, type Target } from "./db/client.ts";
 import { migrate } from "./db/migrate.ts";
+import { knowByJwt } from "./identities/people.ts";
 import { connectBus } from "./live/bus/postgres.ts";
 import type { Announce, Hint } from "./live/hints.ts";
 import { Hub } from "./live/hub.ts";
@@ -47,7 +49,12 @@ export async function startServer(config: Config, target: Target, log: Log, pace
   });
   opened.defer(() => db.close(config.drainTimeout * CLOSE_SHARE));
   const cursors = await readCursors(db.sql);
-  const callers = new Callers(db.sql);
+  const callers = new Callers(
+    db.sql,
+    config.jwt
+      ? knowByJwt(new JwtVerifier(config.jwt, log), db, (...hints) => announce(...hints))
+      : undefined,
+  );
   const presence = new Presence(
     db,
     (...hints) => announce(...hints),

@@ -3,8 +3,9 @@ import type { Config } from "../config.ts";
 import type { Database, Sql } from "../db/client.ts";
 import { type Announce, type Hint, isPersonal, userChanged } from "../live/hints.ts";
 import { unauthenticated } from "../problem.ts";
+import { isJwt } from "./jwt.ts";
 import { bearerOf, publicOrigin } from "./origin.ts";
-import { type Caller, findBySession, findByToken } from "./queries.ts";
+import { type Caller, type FoundCaller, findBySession, findByToken } from "./queries.ts";
 import { hashSecret } from "./secrets.ts";
 
 /** Milliseconds for which a session is believed without another look, if it lasts as long; a sign-out is heard of at once. */
@@ -24,15 +25,25 @@ export interface Spent {
   ms: number;
 }
 
-/** Knows callers by their cookie or token; remembers the last ones for a moment. */
+/** What a caller shows. */
+export interface Secret {
+  kind: "session" | "token" | "jwt";
+  value: string;
+}
+
+/** Knows callers by their cookie, token or JWT; remembers the last ones for a moment. */
 export class Callers {
   readonly #remembered = new Map<string, { caller: Caller; until: number }>();
   #endings = 0;
 
-  constructor(private readonly sql: Sql) {}
+  /** @param byJwt who a JWT belongs to; left out: nobody. It throws Problem 401 or 503 */
+  constructor(
+    private readonly sql: Sql,
+    private readonly byJwt?: (token: string) => Promise<FoundCaller>,
+  ) {}
 
-  /** @throws Problem 401 */
-  async identify(secret: { kind: "session" | "token"; value: string }, spent: Spent): Promise<Caller> {
+  /** @throws Problem 401; 503 for a JWT whose key cannot be had */
+  async identify(secret: Secret, spent: Spent): Promise<Caller> {
     const hash = hashSecret(secret.value);
     const key = `${secret.kind} ${hash.toString("base64")}`;
     const known = this.#remembered.get(key);
@@ -42,7 +53,7 @@ export class Callers {
     const endings = this.#endings;
     const asked = Date.now();
     const started = performance.now();
-    const found = await (secret.kind === "session" ? findBySession : findByToken)(this.sql, hash);
+    const found = await this.#find(secret, hash);
     spent.statements++;
     spent.ms += performance.now() - started;
     if (!found) throw unauthenticated();
@@ -58,6 +69,11 @@ export class Callers {
     return caller;
   }
 
+  #find({ kind, value }: Secret, hash: Buffer): Promise<FoundCaller | undefined> | undefined {
+    if (kind === "jwt") return this.byJwt?.(value);
+    return (kind === "session" ? findBySession : findByToken)(this.sql, hash);
+  }
+
   /** Forgets what a hint tells of: a session or a token that ended, or a person who changed. */
   hear(hint: Hint): void {
     if (!isPersonal(hint)) return;
@@ -69,9 +85,9 @@ export class Callers {
 }
 
 /** The caller's secret: of the bearer token if there is one, whatever the cookie says, else of the cookie. */
-function secretOf(request: Request, config: Config): { kind: "session" | "token"; value: string } {
+function secretOf(request: Request, config: Config): Secret {
   const token = bearerOf(request);
-  if (token !== null) return { kind: "token", value: token };
+  if (token !== null) return { kind: isJwt(token) ? "jwt" : "token", value: token };
   const name = publicOrigin(request, config).https ? SECURE_COOKIE : COOKIE;
   const value = new Bun.CookieMap(request.headers.get("cookie") ?? "").get(name);
   if (!value) throw unauthenticated();

@@ -9,9 +9,11 @@ export interface User {
   name: string;
 }
 
-/** Who asks, and by which session or token: `s12`, `t7`. Open streams hang on that. */
+/** Who asks, and by which session, token or identity (of a JWT): `s12`, `t7`, `j3`. Open streams hang on that. */
 export interface Caller extends User {
   credential: string;
+  /** When the right ends by itself (ms), where the credential does not tell: of a JWT. */
+  until?: number;
 }
 
 /** How long a session lasts, whatever its use: 30 days. */
@@ -46,16 +48,19 @@ export async function findByHandle(sql: Sql, handle: string) {
 /**
  * Starts a session; sweeps out the user's expired ones.
  * @param passwordHash that the password was checked against: of a sign-in and a change of the password at the same
- *   moment, the change waits and sees the new session, or the sign-in waits and finds the password changed
+ *   moment, the change waits and sees the new session, or the sign-in waits and finds the password changed; null: it was
+ *   not by a password
  * @returns whether it did: not if the password has changed meanwhile
  */
 export async function createSession(
   sql: Sql,
-  session: { userId: number; passwordHash: string; secretHash: Buffer },
+  session: { userId: number; passwordHash: string | null; secretHash: Buffer },
 ): Promise<boolean> {
   const rows = await sql`
     with u as (
-      select id from users where id = ${session.userId} and password_hash = ${session.passwordHash} for share
+      select id from users
+       where id = ${session.userId} and password_hash is not distinct from coalesce(${session.passwordHash}, password_hash)
+         for share
     ), expired as (
       delete from sessions where user_id = ${session.userId} and expires_at < now()
     )
@@ -66,7 +71,7 @@ export async function createSession(
 }
 
 /** A caller, and for how long (ms) the credential is valid; null: until it is deleted. */
-type FoundCaller = Caller & { msLeft: number | null };
+export type FoundCaller = Caller & { msLeft: number | null };
 
 /** Who a session's secret belongs to, if it is still valid. */
 export async function findBySession(sql: Sql, secretHash: Buffer): Promise<FoundCaller | undefined> {
@@ -123,9 +128,9 @@ export async function changePassword(
   return ended.map((row) => row.credential);
 }
 
-/** Which of these credentials (`s12`, `t7`) have ended, or belong to nothing. */
+/** Which of these credentials (`s12`, `t7`, `j3`) have ended, or belong to nothing. */
 export async function lapsed(sql: Sql, credentials: string[]): Promise<string[]> {
-  const ids = (kind: "s" | "t") =>
+  const ids = (kind: "s" | "t" | "j") =>
     arrayLiteral(
       credentials.flatMap((credential) => (credential[0] === kind ? [Number(credential.slice(1))] : [])),
     );
@@ -134,7 +139,10 @@ export async function lapsed(sql: Sql, credentials: string[]): Promise<string[]>
       left join sessions s on s.id = a.id and s.expires_at > now() where s.id is null
     union all
     select 't' || a.id from unnest(${ids("t")}::bigint[]) as a (id)
-      left join tokens t on t.id = a.id where t.id is null`;
+      left join tokens t on t.id = a.id where t.id is null
+    union all
+    select 'j' || a.id from unnest(${ids("j")}::bigint[]) as a (id)
+      left join identities i on i.id = a.id where i.id is null`;
   return rows.map((row) => row.credential);
 }
 

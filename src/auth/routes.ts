@@ -3,6 +3,7 @@ import { credentialEnded } from "../live/hints.ts";
 import { Problem } from "../problem.ts";
 import { pathId, personName, text } from "../schema.ts";
 import { type Dependencies, guard, sessionCookie } from "./guard.ts";
+import { LONGEST_JWT } from "./jwt.ts";
 import { hashPassword, verifyPassword } from "./passwords.ts";
 import * as queries from "./queries.ts";
 import { hashSecret, newSessionSecret, newToken } from "./secrets.ts";
@@ -29,7 +30,7 @@ export function authRoutes({ db, callers, config, announce }: Dependencies) {
    * Starts a session; its cookie goes into the response.
    * @throws Problem 401 if the password has changed since it was checked against `passwordHash`
    */
-  const signIn = async (request: Request, userId: number, passwordHash: string) => {
+  const signIn = async (request: Request, userId: number, passwordHash: string | null) => {
     const secret = newSessionSecret();
     const session = { userId, passwordHash, secretHash: hashSecret(secret) };
     if (!(await queries.createSession(sql, session))) throw wrongCredentials();
@@ -68,6 +69,20 @@ export function authRoutes({ db, callers, config, announce }: Dependencies) {
         detail: { summary: "Sign in" },
       },
     );
+
+  const byJwt = new Elysia({ tags: ["Identity"] }).post(
+    "/session/jwt",
+    async ({ request, body, set }) => {
+      if (!config.jwt) throw new Problem(403, "jwt-off", "This server takes no JWTs: none are set up.");
+      const caller = await callers.identify({ kind: "jwt", value: body.token }, { statements: 0, ms: 0 });
+      Object.assign(set.headers, await signIn(request, caller.id, null));
+      return publicUser(caller);
+    },
+    {
+      body: t.Object({ token: text({ minLength: 1, maxLength: LONGEST_JWT }) }),
+      detail: { summary: "Sign in by a JWT of the application that this server belongs to" },
+    },
+  );
 
   const guarded = new Elysia({ tags: ["Identity"] })
     .use(guard(callers, config))
@@ -132,5 +147,5 @@ export function authRoutes({ db, callers, config, announce }: Dependencies) {
       { detail: { summary: "End a bearer token, and its streams" } },
     );
 
-  return new Elysia().use(open).use(guarded);
+  return new Elysia().use(open).use(byJwt).use(guarded);
 }

@@ -83,9 +83,14 @@ export function describe(app: AnyElysia) {
           type: "apiKey",
           in: "cookie",
           name: SECURE_COOKIE,
-          description: "By `POST /users` or `POST /session`; over plain http without the prefix `__Host-`.",
+          description:
+            "By `POST /users`, `POST /session` or `POST /session/jwt`; over plain http without the prefix `__Host-`.",
         },
-        bearer: { type: "http", scheme: "bearer", description: "A token of `POST /tokens`." },
+        bearer: {
+          type: "http",
+          scheme: "bearer",
+          description: "A token of `POST /tokens`, or a JWT where the server takes them (`AUTH_ISSUER`).",
+        },
       },
     },
   };

@@ -35,12 +35,14 @@ export class Connection {
 
   constructor(
     readonly userId: number,
-    /** What gives it the right: `s12` or `t7`. */
+    /** What gives it the right: `s12`, `t7` or `j3`. */
     readonly credential: string,
     private readonly wire: Wire,
     now: number,
     /** Told once: why it ended, or that the client went. */
     private readonly onEnd: (reason: ByeReason | "gone") => void,
+    /** When the right ends by itself, if it does. */
+    readonly until = Number.POSITIVE_INFINITY,
   ) {
     this.#lastSent = now;
   }

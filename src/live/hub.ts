@@ -40,7 +40,8 @@ export class Hub {
   readonly #sweepTimer: Timer;
   /** Each with its own queries: one that fails does not keep the others from going on. */
   readonly #parts: Part[];
-  #checkCredentials = false;
+  /** Credentials that may have ended. */
+  #doubted = new Set<string>();
   #running: Promise<void> | undefined;
   #failures = 0;
   #endPause = () => {};
@@ -58,7 +59,12 @@ export class Hub {
     private readonly onFailure: (error: unknown, retryMs: number) => void,
     presence?: PresenceListener,
   ) {
-    this.#connections = new Connections(limits, (connection) => this.end(connection, "slow"), presence);
+    this.#connections = new Connections(
+      limits,
+      (connection) => this.end(connection, "slow"),
+      (connection) => this.end(connection, "signed-out"),
+      presence,
+    );
     const onQuery = () => {
       this.#queries++;
     };
@@ -67,7 +73,7 @@ export class Hub {
     const hub = this;
     const rights: Part = {
       get due() {
-        return hub.#checkCredentials;
+        return hub.#doubted.size > 0;
       },
       round: () => this.#endLapsed(),
     };
@@ -172,6 +178,7 @@ export class Hub {
       this.#timelines.typing(id, roomId);
     } else if (kind === "u") {
       this.#lists.userChanged(id);
+      this.#doubt(this.#connections.credentialsOf(id));
     } else if (kind) {
       this.#revoke(hint);
     }
@@ -191,8 +198,12 @@ export class Hub {
     for (const [credential, ended] of this.#refused) {
       if (now - ended > REFUSE_MS) this.#refused.delete(credential);
     }
-    this.#checkCredentials = this.#connections.size > 0;
+    this.#doubt(this.#connections.credentials());
     this.#wake();
+  }
+
+  #doubt(credentials: string[]): void {
+    for (const credential of credentials) this.#doubted.add(credential);
   }
 
   /** Says bye to everybody, takes no more and asks no more; the answer to a query under way goes to nobody. */
@@ -243,8 +254,13 @@ export class Hub {
 
   async #endLapsed(): Promise<void> {
     this.#queries++;
-    for (const credential of await this.source.lapsed(this.#connections.credentials()))
-      this.#revoke(credential);
-    this.#checkCredentials = false;
+    const asked = this.#doubted;
+    this.#doubted = new Set(); // what is doubted from now on is asked again: the answer may be older
+    try {
+      for (const credential of await this.source.lapsed([...asked])) this.#revoke(credential);
+    } catch (error) {
+      this.#doubt([...asked]);
+      throw error;
+    }
   }
 }
