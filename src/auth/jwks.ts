@@ -1,4 +1,4 @@
-import { createLocalJWKSet, errors, type JWTVerifyGetKey } from "jose";
+import { type CryptoKey, createLocalJWKSet, errors, type JWTVerifyGetKey } from "jose";
 import { isUsable, parsedKeys } from "./jwt-settings.ts";
 
 /** Milliseconds for which fetched keys are believed without another look: a key that was withdrawn counts for so long. */
@@ -17,12 +17,14 @@ export class KeysUnavailable extends Error {
   override name = "KeysUnavailable";
 }
 
+type Find = (...asked: Parameters<JWTVerifyGetKey>) => Promise<CryptoKey>;
+
 /**
  * The keys at an address. They are fetched when they are first needed, when they are old, and when a token names one
  * that is not there; what was fetched before is kept while its host fails.
  */
 export class RemoteKeys {
-  #keys: JWTVerifyGetKey | undefined;
+  #keys: Find | undefined;
   #fetching: Promise<void> | undefined;
   #fetchedAt = Number.NEGATIVE_INFINITY;
   #triedAt = Number.NEGATIVE_INFINITY;
@@ -40,7 +42,7 @@ export class RemoteKeys {
   ) {}
 
   /** The key that a token names. @throws KeysUnavailable, or jose's errors where there is none */
-  readonly find: JWTVerifyGetKey = async (header, token) => {
+  readonly find: Find = async (header, token) => {
     if (this.now() - this.#fetchedAt >= BELIEVED_MS) await this.#refresh();
     try {
       return await this.#known(header, token);
@@ -56,7 +58,7 @@ export class RemoteKeys {
     }
   };
 
-  #known: JWTVerifyGetKey = (header, token) => {
+  #known: Find = async (header, token) => {
     if (!this.#keys) throw new KeysUnavailable();
     return this.#keys(header, token);
   };
