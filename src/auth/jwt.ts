@@ -20,6 +20,9 @@ const ASYMMETRIC = [
 /** Kinds of JWT that say who one is. An issuer's others (of a sign-out, of an event) are signed by the same keys. */
 const TYPES = new Set(["jwt", "at+jwt"]);
 
+const isKnownType = (typ: unknown): boolean =>
+  typeof typ === "string" && TYPES.has(typ.toLowerCase().replace(/^application\//, ""));
+
 /** What a JWT says of a person. */
 export interface Claims {
   issuer: string;
@@ -92,16 +95,7 @@ export class JwtVerifier {
         : await jwtVerify(token, this.#key, options);
     const { crit, typ } = protectedHeader;
     if (crit !== undefined) throw new errors.JOSENotSupported("crit");
-    if (
-      typ !== undefined &&
-      !TYPES.has(
-        String(typ)
-          .toLowerCase()
-          .replace(/^application\//, ""),
-      )
-    ) {
-      throw new errors.JWTInvalid("typ");
-    }
+    if (typ !== undefined && !isKnownType(typ)) throw new errors.JWTInvalid("typ");
     return claimsOf(payload, issuer);
   }
 }

@@ -37,6 +37,10 @@ export class Client {
     return new Client(api, (await response.json()) as User, { cookie: cookieOf(response) });
   }
 
+  /** Somebody who is known in another way. */
+  static of = (api: string, user: User, headers: Record<string, string>): Client =>
+    new Client(api, user, headers);
+
   /** The same person by another session. */
   async signInAgain(password = Client.password): Promise<Client> {
     const reply = await this.call("POST", "/session", { handle: this.user.handle, password });

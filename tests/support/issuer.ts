@@ -1,4 +1,4 @@
-import { type CryptoKey, exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from "jose";
+import { CompactSign, type CryptoKey, exportJWK, generateKeyPair, type JWK, type JWTPayload } from "jose";
 
 const OPTIONS = { extractable: true };
 
@@ -48,15 +48,20 @@ export class Issuer {
     this.published.push(...keys);
   }
 
-  /** Signs by a key of ours. @param claims instead of, and besides, those of a good token; undefined takes one out */
+  /** A token by a key of ours. @param claims instead of, and besides, those of a good token; undefined takes one out */
   token(
     kid: string,
     claims: Record<string, unknown> = {},
     header: Record<string, unknown> = {},
   ): Promise<string> {
+    return this.sign(kid, JSON.stringify(this.claims(claims)), header);
+  }
+
+  /** Signs whatever it is by a key of ours. */
+  sign(kid: string, payload: string | Uint8Array, header: Record<string, unknown> = {}): Promise<string> {
     const key = this.#keys.get(kid);
     if (!key) throw new Error(`no key ${kid}`);
-    return new SignJWT(this.claims(claims))
+    return new CompactSign(Buffer.from(payload as string))
       .setProtectedHeader({ alg: key.alg, kid, ...header } as { alg: string })
       .sign(key.privateKey);
   }
