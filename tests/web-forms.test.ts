@@ -497,7 +497,9 @@ test("what is searched for is found, marked, and leads to its place", async () =
   await said(panel, "The newest 20 messages");
   await button(panel, "Older messages").press("Enter");
   await said(panel, /^25 messages$/);
-  await page.waitForFunction(() => document.activeElement?.textContent?.includes("hay 4"));
+  await page.waitForFunction(
+    () => document.activeElement?.matches(".hit") && document.activeElement.textContent?.includes("hay 4"),
+  );
 
   await page.route("**/search?**", (route) => route.abort());
   await search.press("Enter");
