@@ -130,7 +130,7 @@ describe("a stream", () => {
       const channel = new BroadcastChannel(`foyer:${window.client.me.id}`);
       channel.onmessage = () => (window as unknown as { heard(): void }).heard();
     });
-    await eventually(() => heard >= 5, "five signs of life", 15_000); // twice the watchdog
+    await eventually(() => heard >= 8, "eight signs of life", 20_000); // twice the watchdog
     expect(opened()).toBe(before);
   });
 
