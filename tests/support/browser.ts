@@ -1,5 +1,5 @@
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
-import { whichBrowser } from "./chromium.ts";
+import { removeUnpacked, whichBrowser } from "./chromium.ts";
 import type { Client } from "./client.ts";
 
 /** Besides what Playwright turns off already. */
@@ -35,7 +35,11 @@ export async function endVisits(): Promise<void> {
   for (const visit of left) if (visit.status === "rejected") throw visit.reason;
 }
 
-export const stopSharedBrowser = async (): Promise<void> => (await browser?.catch(() => undefined))?.close();
+export async function stopSharedBrowser(): Promise<void> {
+  const running = await browser?.catch(() => undefined);
+  await running?.close();
+  await removeUnpacked();
+}
 
 /** How somebody looks at a page: language, light or dark, size, motion. */
 export type Look = Pick<

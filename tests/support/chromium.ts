@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -48,10 +48,16 @@ async function unpacked(): Promise<string> {
   } catch (error) {
     if (!["EACCES", "EPERM", "EROFS"].includes((error as { code?: string }).code ?? "")) throw error;
   }
-  const own = await mkdtemp(join(tmpdir(), "foyer-chromium-"));
-  process.once("exit", () => rmSync(own, { recursive: true, force: true }));
-  await unpackInto(own, own);
-  return own;
+  ofThisRun = await mkdtemp(join(tmpdir(), "foyer-chromium-"));
+  await unpackInto(ofThisRun, ofThisRun);
+  return ofThisRun;
+}
+
+let ofThisRun: string | undefined;
+
+/** Removes what was unpacked for this run only. */
+export async function removeUnpacked(): Promise<void> {
+  if (ofThisRun) await rm(ofThisRun, { recursive: true, force: true });
 }
 
 /** @param final the folder's name once it is whole, which the configuration of the fonts names */
