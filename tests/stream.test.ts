@@ -18,7 +18,7 @@ afterAll(() => server.close());
 const idle = () => eventually(() => server.hub.state.streams === 0, "no stream is open");
 
 describe("what a stream says", () => {
-  test("it begins with a retry of its own between one and five seconds, then the whole list", async () => {
+  test("it begins with a retry of its own between one and five seconds, a ping, then the whole list", async () => {
     await ada.openRoom("first");
     const streams = await Promise.all(Array.from({ length: 8 }, () => ada.stream()));
     for (const stream of streams) {
@@ -26,6 +26,7 @@ describe("what a stream says", () => {
       expect(stream.retry).toBeWithin(1_000, 5_001);
       expect(data).toEqual({ ...(await ada.list()), cursor: id });
       expect(data.reset).toBe(true);
+      expect(stream.events.map(({ event }) => event)).toEqual(["ping", "rooms"]);
     }
     expect(new Set(streams.map((stream) => stream.retry)).size).toBeGreaterThan(1);
     const headers = streams[0]?.response.headers ?? new Headers();

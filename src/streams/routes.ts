@@ -4,7 +4,7 @@ import type { Caller } from "../auth/queries.ts";
 import type { Config } from "../config.ts";
 import type { Database } from "../db/client.ts";
 import { Connection } from "../live/connection.ts";
-import { retryFrame } from "../live/frame.ts";
+import { Frame, PING, retryFrame } from "../live/frame.ts";
 import type { Hub } from "../live/hub.ts";
 import type { Log } from "../log.ts";
 import { mustBeMember } from "../members/queries.ts";
@@ -58,7 +58,8 @@ export function streamRoutes(parts: {
       log.info({ user: caller.id, ...about, reason, seconds }, "stream closed");
     });
     if (!hub.join(connection)) throw unauthenticated();
-    wire.send(retryFrame());
+    // A ping at once: where it does not arrive, something on the way holds the stream back, and the client can tell.
+    wire.send(Frame.together([retryFrame(), PING]));
     log.info({ user: caller.id, ...about, resumed: cursor !== "" }, "stream opened");
     request.signal.addEventListener("abort", () => hub.leave(connection));
     listen(connection, cursor);

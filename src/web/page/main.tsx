@@ -1,3 +1,9 @@
 import { render } from "preact";
+import { App } from "./app.tsx";
+import { start } from "./state.ts";
+import { language } from "./words.ts";
 
-render(<h1>Foyer</h1>, document.getElementById("root") as HTMLElement);
+document.documentElement.lang = language;
+const root = document.getElementById("root");
+if (root) render(<App />, root);
+void start();

@@ -1,0 +1,26 @@
+/** What the server refused, or failed at. */
+export class ApiError extends Error {
+  override name = "ApiError";
+
+  /**
+   * @param status of HTTP
+   * @param code a stable word; `http-502` where the answer was no problem document (a proxy's page)
+   * @param detail for people, in English
+   * @param errors which parts of a body did not fit: JSON pointers
+   * @param retryAfterMs how long the server asks to wait
+   */
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    readonly detail: string,
+    readonly errors: { path: string; message: string }[] = [],
+    readonly retryAfterMs: number | null = null,
+  ) {
+    super(detail);
+  }
+}
+
+/** No answer at all: no network, no server, or none in time. */
+export class NetworkError extends Error {
+  override name = "NetworkError";
+}

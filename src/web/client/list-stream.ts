@@ -1,0 +1,104 @@
+import type { Api } from "./api.ts";
+import type { RoomsPage } from "./contract.ts";
+import { ApiError, NetworkError } from "./errors.ts";
+import { Feed, type FeedEnd } from "./feed.ts";
+import { about, type Pace, retryDelay } from "./pace.ts";
+import type { Surroundings } from "./surroundings.ts";
+import type { Status } from "./tabs.ts";
+
+export interface ListStreamHooks {
+  /** @returns whether all of it was taken, so that the cursor of an answer may be followed from */
+  page(page: RoomsPage, cursor: string): boolean;
+  /** Something was heard that tells of no room, or the status changed. */
+  sign(): void;
+  signedOut(): void;
+}
+
+/**
+ * The room list, live: by its stream, and by polling while streams do not get through.
+ */
+export class ListStream {
+  readonly #feed: Feed;
+  #isPolled = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #failures = 0;
+  #isClosed = false;
+
+  constructor(
+    private readonly api: Api,
+    userId: number,
+    cursor: string,
+    private readonly hooks: ListStreamHooks,
+    private readonly surroundings: Surroundings,
+    private readonly pace: Pace,
+  ) {
+    this.#feed = new Feed(
+      { url: `${api.base}/stream/rooms`, events: ["rooms"], check: () => whoIsThere(api, userId) },
+      cursor,
+      {
+        event: (name, data, at) => {
+          if (name === "rooms") this.hooks.page(data as RoomsPage, at);
+          else this.hooks.sign();
+        },
+        state: (state) => {
+          clearTimeout(this.#timer);
+          this.#isPolled = false;
+          if (state === "failing") this.#poll();
+          this.hooks.sign();
+        },
+        ended: () => this.hooks.signedOut(),
+      },
+      surroundings,
+      pace,
+    );
+    if (this.#feed.state === "failing") this.#poll(); // there are no streams here at all
+  }
+
+  get cursor(): string {
+    return this.#feed.cursor;
+  }
+
+  get status(): Status {
+    if (this.#feed.state === "live") return "live";
+    return this.#isPolled ? "polling" : "connecting";
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    this.#feed.close();
+  }
+
+  async #poll(): Promise<void> {
+    let delay = about(this.pace.pollMs);
+    try {
+      const page = await this.api.rooms(this.#feed.cursor || undefined);
+      if (this.#isOver) return;
+      this.#failures = 0;
+      this.#isPolled = true;
+      this.surroundings.reached();
+      if (this.hooks.page(page, page.cursor)) this.#feed.cursor = page.cursor;
+      this.hooks.sign();
+    } catch (error) {
+      if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+      if (this.#isOver) return;
+      if (error instanceof ApiError && error.status === 401) return this.hooks.signedOut();
+      this.#isPolled = false;
+      const atLeast = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
+      delay = Math.max(delay, retryDelay(this.pace.retryMs, this.#failures++, atLeast));
+      this.hooks.sign();
+    }
+    if (!this.#isOver) this.#timer = setTimeout(() => this.#poll(), delay);
+  }
+
+  /** Whether the stream came through, or nobody wants it any more. */
+  get #isOver(): boolean {
+    return this.#isClosed || this.#feed.state !== "failing";
+  }
+}
+
+/** Whether the session still is this person's: another one may have signed in in this browser. */
+export async function whoIsThere(api: Api, userId: number): Promise<FeedEnd | null> {
+  const user = await api.session();
+  return user?.id === userId ? null : "signed-out";
+}

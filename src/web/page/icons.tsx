@@ -1,0 +1,35 @@
+/** Paths on a 24 × 24 grid, drawn as lines. */
+const PATHS = {
+  close: "M6 6l12 12M18 6L6 18",
+  check: "M4.5 12.5l5 5 10-11",
+  back: "M15 5l-7 7 7 7",
+  plus: "M12 5v14M5 12h14",
+  search: "M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14zM16.5 16.5L21 21",
+  people:
+    "M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zM2.5 20c.5-4 3-6 6.5-6s6 2 6.5 6M16 4.5a3.5 3.5 0 0 1 0 6.5M18 14.5c2 .7 3.200 2.5 3.5 5.5",
+  person: "M12 11.5a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM4.5 20.5c.6-4.5 3.5-6.5 7.5-6.5s6.900 2 7.5 6.5",
+  compass: "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM15.5 8.5l-2 5-5 2 2-5z",
+  settings: "M4 7h9M17 7h3M4 17h3M11 17h9M15 5v4M9 15v4",
+  lock: "M6.5 11h11v9h-11zM8.5 11V8a3.5 3.5 0 0 1 7 0v3",
+  hash: "M9.5 4l-2 16M16.5 4l-2 16M4.5 9h16M3.5 15h16",
+  reply: "M9 7l-5 5 5 5M4 12h9c4 0 6.5 2 7 6",
+  react: "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM8.5 14.5c1.800 2.300 5.200 2.300 7 0M9 9.5v.500M15 9.5v.500",
+  edit: "M5 19l1-4L16 5l3 3L9 18z",
+  trash: "M5 7h14M10 7V4.5h4V7M7 7l1 13h8l1-13",
+  unread: "M4 6h16v11H9l-5 4zM9 11.5h6",
+  send: "M4 12l16-8-5 16-3.5-6.5z",
+  down: "M12 5v14M6 13l6 6 6-6",
+  more: "M5 12h.01M12 12h.01M19 12h.01",
+  mute: "M5 10v4h3l5 4V6l-5 4zM17 9.5l4 5M21 9.5l-4 5",
+  out: "M14 4H6v16h8M10 12h10M17 8.5l3.5 3.5-3.5 3.5",
+  eye: "M2.5 12c2.5-4.5 5.7-6.5 9.5-6.5s7 2 9.5 6.5c-2.5 4.5-5.7 6.5-9.5 6.5s-7-2-9.5-6.5zM12 9a3 3 0 1 0 0 6 3 3 0 0 0 0-6z",
+} as const;
+
+export type IconName = keyof typeof PATHS;
+
+/** A picture beside words, or in a button that has a name of its own; hidden from screen readers. */
+export const Icon = ({ name }: { name: IconName }) => (
+  <svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">
+    <path d={PATHS[name]} />
+  </svg>
+);

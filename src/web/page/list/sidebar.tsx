@@ -1,0 +1,94 @@
+import { useSignal } from "@preact/signals";
+import { Icon, type IconName } from "../icons.tsx";
+import { Avatar } from "../names.tsx";
+import { client, type DialogName, dialog, me, totals } from "../state.ts";
+import { problemWords, t } from "../words.ts";
+import { RoomList } from "./list.tsx";
+import { filter } from "./order.ts";
+
+const ACTIONS: { name: DialogName; icon: IconName; words: string }[] = [
+  { name: "open-rooms", icon: "compass", words: t.openRooms },
+  { name: "new-direct", icon: "person", words: t.newDirect },
+  { name: "new-room", icon: "plus", words: t.newRoom },
+];
+
+/** The rooms, a box to filter them, and what one can do besides. */
+export function Sidebar() {
+  return (
+    <nav class="sidebar" aria-label={t.rooms}>
+      <button type="button" class="skip" onClick={() => document.getElementById("conversation")?.focus()}>
+        {t.skip}
+      </button>
+      <header class="sidebar-head">
+        <h1>{t.rooms}</h1>
+        {ACTIONS.map(({ name, icon, words }) => (
+          <button
+            key={name}
+            type="button"
+            class="icon-button"
+            aria-label={words}
+            title={words}
+            aria-haspopup="dialog"
+            onClick={() => (dialog.value = name)}
+          >
+            <Icon name={icon} />
+          </button>
+        ))}
+      </header>
+      <div class="filter">
+        <Icon name="search" />
+        <input
+          type="search"
+          aria-label={t.filterRooms}
+          placeholder={t.filterRooms}
+          value={filter}
+          onInput={(event) => (filter.value = event.currentTarget.value)}
+          onKeyDown={(event) => {
+            if (event.key === "Escape") filter.value = "";
+          }}
+        />
+      </div>
+      <RoomList />
+      <footer class="sidebar-foot">
+        {me.value && <Avatar user={me.value} small />}
+        <span class="sidebar-me">{me.value?.name}</span>
+        <ReadAll />
+        <button
+          type="button"
+          class="icon-button"
+          aria-label={t.settings}
+          title={t.settings}
+          aria-haspopup="dialog"
+          onClick={() => (dialog.value = "settings")}
+        >
+          <Icon name="settings" />
+        </button>
+      </footer>
+    </nav>
+  );
+}
+
+function ReadAll() {
+  const fault = useSignal("");
+  const readAll = async () => {
+    try {
+      const changed = await client.value?.api.readAll();
+      if (changed) client.value?.rooms.apply(changed);
+      fault.value = "";
+    } catch (error) {
+      fault.value = problemWords(error);
+    }
+  };
+  return (
+    <>
+      <span class="sidebar-fault" role="alert">
+        {fault.value}
+      </span>
+      {totals.value.any && (
+        <button type="button" class="icon-button" aria-label={t.readAll} title={t.readAll} onClick={readAll}>
+          <Icon name="check" />
+        </button>
+      )}
+    </>
+  );
+}
