@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { type Look, stopSharedBrowser, visitAs } from "./support/browser.ts";
+import { endVisits, type Look, stopSharedBrowser, visitAs } from "./support/browser.ts";
 import { stopSharedDatabase } from "./support/database.ts";
 import { NOW, setScene } from "./support/scene.ts";
 import { VIEWS } from "./support/views.ts";
@@ -23,7 +23,7 @@ for (const { name, view, look } of PICTURES) {
   const path = join(FOLDER, `${name}.png`);
   const { length } = await maya.page.screenshot({ path, animations: "disabled" });
   console.log(`${path}  ${length} bytes`);
-  await maya.leave();
+  await endVisits();
   if (length > MOST_BYTES) throw new Error(`${name}.png is larger than ${MOST_BYTES} bytes`);
 }
 await scene.close();

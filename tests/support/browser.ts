@@ -26,13 +26,16 @@ async function launch(): Promise<Browser> {
   });
 }
 
-/** Who is in the browser now. */
+/** Who is or was in the browser during this test. */
 const present = new Set<Visitor>();
 
 /** Ends all visits, after each test. @throws if there was trouble on a page */
 export async function endVisits(): Promise<void> {
-  const left = await Promise.allSettled([...present].map((visitor) => visitor.leave()));
-  for (const visit of left) if (visit.status === "rejected") throw visit.reason;
+  const visitors = [...present];
+  present.clear();
+  await Promise.all(visitors.map((visitor) => visitor.leave()));
+  const troubles = visitors.flatMap(({ unexpected }) => unexpected);
+  if (troubles.length > 0) throw new Error(`trouble on the page:\n${troubles.join("\n")}`);
 }
 
 export async function stopSharedBrowser(): Promise<void> {
@@ -51,7 +54,7 @@ export type Look = Pick<
  * Somebody in a browser, with cookies and storage of their own, until the test ends. Whatever went wrong on their page
  * then fails the test, unless it was expected.
  */
-export class Visitor {
+export class Visitor implements AsyncDisposable {
   /** Errors and warnings on the console, uncaught errors, what the policy refused, requests to other hosts. */
   readonly troubles: string[] = [];
   /** Troubles that are none. */
@@ -97,12 +100,14 @@ export class Visitor {
     return this.troubles.filter((trouble) => !this.expected.some((pattern) => pattern.test(trouble)));
   }
 
-  /** @throws if there was trouble */
-  async leave(): Promise<void> {
-    present.delete(this);
-    const { unexpected } = this;
-    await this.context.close();
-    if (unexpected.length > 0) throw new Error(`trouble on the page:\n${unexpected.join("\n")}`);
+  /** Closes everything of theirs; what went wrong is told after the test. */
+  leave(): Promise<void> {
+    return this.context.close();
+  }
+
+  // Throws nothing: it would hide why the test failed.
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.leave();
   }
 
   async #watch(): Promise<void> {
