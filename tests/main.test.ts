@@ -80,6 +80,7 @@ describe("start", () => {
   test("the banner tells address, database, version and the timeouts in force", async () => {
     const { banner } = await start({ IDLE_TIMEOUT: "33", PING_INTERVAL: "7", DRAIN_TIMEOUT: "3" });
     expect(banner).toMatch(/Foyer \d+\.\d+\.\d+/);
+    expect(banner).toMatch(/page +http:\/\/127\.0\.0\.1:\d+\/\n/);
     expect(banner).toMatch(/address +http:\/\/127\.0\.0\.1:\d+\/chat\/api/);
     expect(banner).toContain(`embedded Postgres 18.4 in ${folder}`);
     expect(banner).toContain("idle 33 s, ping 7 s, statement 5 s, drain 3 s");

@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
-import type { BrowserContext, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Client } from "./support/client.ts";
-import { type ClientPages, clientPages, openClient } from "./support/client-page.ts";
+import { type ClientPages, clientPages, show } from "./support/client-page.ts";
 import { eventually } from "./support/eventually.ts";
 import { type TestServer, testServer } from "./support/server.ts";
+import { hasStatus, leaderOf, listIn, openTabs, settle, sleep, wake } from "./support/tabs.ts";
 
 let server: TestServer;
 let pages: ClientPages;
@@ -18,63 +18,165 @@ afterAll(async () => {
   await server.close();
 });
 
-/** The list in a page, as it is shown. */
-const list = (page: Page) => page.evaluate(() => window.client.rooms.all());
-const leads = (page: Page) => page.evaluate(() => window.client.isLeading);
-const status = (page: Page) => page.evaluate(() => window.client.status);
+const streams = (count: number) => eventually(() => server.hub.state.streams === count, `${count} streams`);
 
-/** Waits until what each page shows is what the server says. */
-async function settle(person: Client, tabs: Page[]): Promise<void> {
-  for (const tab of tabs) {
-    await eventually(
-      async () => Bun.deepEquals(await list(tab), (await person.list()).rooms),
-      "the list in a tab",
-    );
-  }
-}
+/** Impatient with a leader that sleeps. */
+const IMPATIENT = { silenceMs: 300, answerMs: 150 };
 
-async function leaderOf(tabs: Page[]): Promise<Page> {
-  let found: Page[] = [];
-  await eventually(async () => {
-    const leading = await Promise.all(tabs.map(leads));
-    found = tabs.filter((_, i) => leading[i]);
-    return found.length === 1;
-  }, "one tab leads");
-  return found[0] as Page;
-}
+describe("the tabs of a browser", () => {
+  test("twelve hold one stream; when its tab closes another takes over, and nothing is lost", async () => {
+    const ada = await server.person("ada");
+    const context = await pages.context(ada);
+    const room = await ben.openRoom("twelve", [ada]);
+    const tabs = await openTabs(pages, context, 12);
+    let leader = await leaderOf(tabs);
+    for (const tab of tabs) await hasStatus(tab, "live");
+    for (let i = 0; i < 3; i++) await ben.send(room.id, `to all ${i}`);
+    await settle(ada, tabs);
+    await streams(1);
 
-async function tabsOf(context: BrowserContext, count: number, pace = {}): Promise<Page[]> {
-  const tabs: Page[] = [];
-  for (let i = 0; i < count; i++) {
-    const tab = await pages.open(context);
-    await openClient(tab, pace);
-    tabs.push(tab);
-  }
-  return tabs;
-}
+    for (let i = 0; i < 4; i++) {
+      const sending = ben.send(room.id, `meanwhile ${i}`);
+      await leader.close();
+      await sending;
+      tabs.splice(tabs.indexOf(leader), 1);
+      leader = await leaderOf(tabs);
+      await settle(ada, tabs);
+      await streams(1);
+    }
+    await context.close();
+    await streams(0);
+  });
 
-test("twelve tabs hold one stream; when its tab closes another takes over, and nothing is lost", async () => {
-  const ada = await server.person("ada");
-  const context = await pages.context(ada);
-  const room = await ben.openRoom("twelve", [ada]);
-  const tabs = await tabsOf(context, 12);
-  let leader = await leaderOf(tabs);
-  await eventually(() => server.hub.state.streams === 1);
-  await eventually(async () => (await Promise.all(tabs.map(status))).every((said) => said === "live"));
-  for (let i = 0; i < 3; i++) await ben.send(room.id, `to all ${i}`);
-  await settle(ada, tabs);
-  expect(server.hub.state.streams).toBe(1);
-
-  for (let i = 0; i < 4; i++) {
+  test("a leader that sleeps is robbed by one that is seen; once awake it follows, and holds what it missed", async () => {
+    const ada = await server.person("ada");
+    const context = await pages.context(ada);
+    const room = await ben.openRoom("asleep", [ada]);
+    const tabs = await openTabs(pages, context, 3, IMPATIENT);
+    const leader = await leaderOf(tabs);
     const others = tabs.filter((tab) => tab !== leader);
-    const sending = ben.send(room.id, `meanwhile ${i}`);
-    await leader.close();
-    await sending;
-    tabs.splice(tabs.indexOf(leader), 1);
-    leader = await leaderOf(others);
+    await sleep(leader);
+    await ben.send(room.id, "while the leader sleeps");
+    await leaderOf(others);
     await settle(ada, others);
-    await eventually(() => server.hub.state.streams === 1);
-  }
-  await context.close();
-  await eventually(() => server.hub.state.streams === 0);
+    await ben.send(room.id, "the new one tells");
+    await settle(ada, others);
+    await wake(leader);
+    await settle(ada, tabs);
+    expect(await leaderOf(tabs)).not.toBe(leader);
+    await streams(1);
+    await ben.send(room.id, "all of them follow");
+    await settle(ada, tabs);
+    await context.close();
+    await streams(0);
+  });
+
+  test("a tab that missed what the new leader had already asked for gets it all the same", async () => {
+    const ada = await server.person("ada");
+    const context = await pages.context(ada);
+    const room = await ben.openRoom("a gap", [ada]);
+    const [leader, hidden] = await openTabs(pages, context, 2, IMPATIENT);
+    if (!leader || !hidden) throw new Error("no tabs");
+    await show(hidden, false); // it robs nobody
+    await sleep(leader);
+    await ben.send(room.id, "nobody tells of this");
+    const [newcomer] = await openTabs(pages, context, 1, IMPATIENT);
+    if (!newcomer) throw new Error("no tab");
+    await leaderOf([hidden, newcomer]);
+    expect(await newcomer.evaluate(() => window.client.isLeading)).toBe(true);
+    await settle(ada, [hidden, newcomer]);
+    await context.close();
+    await streams(0);
+  });
+
+  test("a sign-out in one is told to all", async () => {
+    const ada = await server.person("ada");
+    const context = await pages.context(ada);
+    const tabs = await openTabs(pages, context, 3);
+    for (const tab of tabs) {
+      await tab.evaluate(() => window.client.onSignedOut(() => (document.title += " signed out")));
+    }
+    const [first, ...rest] = tabs;
+    await first?.evaluate(async () => {
+      await window.client.api.signOut();
+      window.client.announceSignOut();
+    });
+    for (const tab of rest) await tab.waitForFunction(() => document.title === "A bare page signed out");
+    await streams(0);
+    await context.close();
+  });
+
+  test("a session that ends on the server is told to all", async () => {
+    const ada = await server.person("ada");
+    const context = await pages.context(ada);
+    const tabs = await openTabs(pages, context, 2);
+    for (const tab of tabs) {
+      await tab.evaluate(() => window.client.onSignedOut(() => (document.title += " signed out")));
+    }
+    await (await ada.signInAgain()).must("PUT", "/session/password", {
+      current: "correct horse",
+      next: "another horse",
+    });
+    for (const tab of tabs) await tab.waitForFunction(() => document.title === "A bare page signed out");
+    await context.close();
+  });
+
+  test("where there are no locks, each has a stream of its own", async () => {
+    const ada = await server.person("ada");
+    const context = await pages.context(ada);
+    await context.addInitScript(() => Object.defineProperty(navigator, "locks", { value: undefined }));
+    const room = await ben.openRoom("insecure", [ada]);
+    const tabs = await openTabs(pages, context, 2);
+    await streams(2);
+    await ben.send(room.id, "to each");
+    await settle(ada, tabs);
+    await context.close();
+    await streams(0);
+  });
+
+  test("a client that is closed leaves nothing behind", async () => {
+    const ada = await server.person("ada");
+    const context = await pages.context(ada);
+    const room = await ben.openRoom("closed", [ada]);
+    await context.addInitScript(() => {
+      const timers = new Set<unknown>();
+      const { setTimeout: set, clearTimeout: clear } = window;
+      window.setTimeout = ((fn: () => void, ms: number) => {
+        const timer = set(() => {
+          timers.delete(timer);
+          fn();
+        }, ms);
+        timers.add(timer);
+        return timer;
+      }) as typeof window.setTimeout;
+      window.clearTimeout = ((timer: number) => {
+        timers.delete(timer);
+        clear(timer);
+      }) as typeof window.clearTimeout;
+      Object.assign(window, { timers });
+    });
+    const [tab, other] = await openTabs(pages, context, 2);
+    if (!tab || !other) throw new Error("no tabs");
+    for (const page of [tab, other]) {
+      const left = await page.evaluate(async (roomId) => {
+        const timeline = window.client.timeline(roomId);
+        await timeline.open();
+        window.client.outbox.send(roomId, "on its way");
+        window.client.close();
+        await new Promise((resolve) => navigator.locks.request("after the others", resolve));
+        return { timers: (window as unknown as { timers: Set<unknown> }).timers.size };
+      }, room.id);
+      expect(left).toEqual({ timers: 0 });
+    }
+    await eventually(async () => {
+      const { held = [], pending = [] } = await other.evaluate(() => navigator.locks.query());
+      return held.length + pending.length === 0;
+    }, "no locks");
+    await streams(0);
+    const asked = pages.requests.length;
+    await ben.send(room.id, "unheard");
+    expect((await listIn(tab))[0]?.lastMessage?.body).not.toBe("unheard");
+    expect(pages.requests.length).toBe(asked);
+    await context.close();
+  });
 });

@@ -14,8 +14,8 @@ test("two people talk, and see each other's badges move", async () => {
   const [ann, bob] = [await server.person("ann"), await server.person("bob")];
   const tea = await ann.openRoom("tea", [bob]);
   await ann.openRoom("other", [bob]);
-  await using annsTab = await visitAs(ann);
-  await using bobsTab = await visitAs(bob, { colorScheme: "dark" });
+  const annsTab = await visitAs(ann);
+  const bobsTab = await visitAs(bob, { colorScheme: "dark" });
   const annsPage = await annsTab.open(`#/room/${tea.id}`);
   const bobsPage = await bobsTab.open();
 
@@ -46,8 +46,8 @@ test("replies, edits, reactions and deletions reach the other's screen", async (
   const [ann, bob] = [await server.person("ann"), await server.person("bob")];
   const room = await ann.openRoom("workshop", [bob]);
   await ann.send(room.id, "first");
-  await using annsTab = await visitAs(ann);
-  await using bobsTab = await visitAs(bob);
+  const annsTab = await visitAs(ann);
+  const bobsTab = await visitAs(bob);
   const annsPage = await annsTab.open(`#/room/${room.id}`);
   const bobsPage = await bobsTab.open(`#/room/${room.id}`);
 
@@ -82,7 +82,7 @@ test("replies, edits, reactions and deletions reach the other's screen", async (
 test("a mention is completed by the keyboard", async () => {
   const [ann, bob] = [await server.person("ann"), await server.person("bob")];
   const room = await ann.openRoom("names", [bob]);
-  await using tab = await visitAs(ann);
+  const tab = await visitAs(ann);
   const page = await tab.open(`#/room/${room.id}`);
   await see(page.locator(".messages-note"), "begins");
   await composer(page).pressSequentially("hi @bo");
@@ -96,12 +96,12 @@ test("a mention is completed by the keyboard", async () => {
 test("in a direct room one sees that the other is there, and has seen it", async () => {
   const [ann, bob] = [await server.person("ann"), await server.person("bob")];
   const room = await ann.must("POST", "/rooms", { kind: "direct", members: [bob.user.id] });
-  await using annsTab = await visitAs(ann);
+  const annsTab = await visitAs(ann);
   const annsPage = await annsTab.open(`#/room/${room.id}`);
   await say(annsPage, "look");
   await see(messageOf(annsPage, "look"));
   expect(await messageOf(annsPage, "look").locator(".seen").count()).toBe(0);
-  await using bobsTab = await visitAs(bob);
+  const bobsTab = await visitAs(bob);
   const bobsPage = await bobsTab.open();
   await see(rowOf(annsPage, bob.user.name), "online");
   await see(badgeOf(bobsPage, ann.user.name), "1");
@@ -114,7 +114,7 @@ test("opens where one left off, reads what is really on screen and no more, and 
   const room = await ann.openRoom("long", [bob]);
   for (let n = 1; n <= 120; n++) await ann.send(room.id, `message ${n}`);
   await bob.must("PUT", `/rooms/${room.id}/read`, { seq: 10 });
-  await using tab = await visitAs(bob, { viewport: { width: 1000, height: 600 } });
+  const tab = await visitAs(bob, { viewport: { width: 1000, height: 600 } });
   const page = await tab.open(`#/room/${room.id}`);
   await see(page.locator(".new-line"));
   await eventually(async () => (await bob.room(room.id)).lastReadSeq > 10);
@@ -141,7 +141,7 @@ test("opens where one left off, reads what is really on screen and no more, and 
 test("a hidden tab reads nothing until it is looked at", async () => {
   const [ann, bob] = [await server.person("ann"), await server.person("bob")];
   const room = await ann.openRoom("hidden", [bob]);
-  await using tab = await visitAs(bob);
+  const tab = await visitAs(bob);
   // Headless pages are always visible: what the browser would say is said for it.
   await tab.context.addInitScript(() => {
     let state = "visible";
@@ -169,7 +169,7 @@ test("scrolling up brings older messages and leaves the eye where it is", async 
   const ann = await server.person("ann");
   const room = await ann.openRoom("history");
   for (let n = 1; n <= 130; n++) await ann.send(room.id, `line ${n}`);
-  await using tab = await visitAs(ann, { viewport: { width: 900, height: 500 } });
+  const tab = await visitAs(ann, { viewport: { width: 900, height: 500 } });
   const page = await tab.open(`#/room/${room.id}`);
   await see(messageOf(page, "line 130"));
   const placeOf = (text: string) =>
@@ -191,7 +191,7 @@ test("scrolling up brings older messages and leaves the eye where it is", async 
 test("what was begun is still there after a reload; what was sent is there once", async () => {
   const ann = await server.person("ann");
   const room = await ann.openRoom("drafts");
-  await using tab = await visitAs(ann);
+  const tab = await visitAs(ann);
   const page = await tab.open(`#/room/${room.id}`);
   await say(page, "sent");
   await see(messageOf(page, "sent"));
@@ -205,7 +205,7 @@ test("what was begun is still there after a reload; what was sent is there once"
 test("the page speaks French to those whose browser does", async () => {
   const ann = await server.person("ann");
   const room = await ann.openRoom("thé");
-  await using tab = await visitAs(ann, { locale: "fr-FR" });
+  const tab = await visitAs(ann, { locale: "fr-FR" });
   const page = await tab.open(`#/room/${room.id}`);
   await see(page.getByRole("heading", { name: "Salons" }));
   expect(await composer(page).getAttribute("aria-label")).toBe("Écrire à thé");

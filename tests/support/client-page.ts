@@ -25,6 +25,8 @@ export interface ClientPages {
   readonly requests: string[];
   /** Answers instead of the API, if it returns something. */
   intercept: (request: Request, path: string) => Response | Promise<Response | undefined> | undefined;
+  /** Breaks the streams that are open. */
+  cut(): void;
   /** A browser's cookie jar of its own, signed in. */
   context(person: Person): Promise<BrowserContext>;
   /** A page in it, with nothing running yet. */
@@ -37,6 +39,7 @@ const API = "/chat/api";
 export async function clientPages(target: string): Promise<ClientPages> {
   const [browser, script] = await Promise.all([launch(), bundle()]);
   const held = new Set<() => void>();
+  const open = new Set<ReadableStreamDefaultController<Uint8Array>>();
   let streams: StreamMode = "pass";
   const requests: string[] = [];
 
@@ -44,11 +47,16 @@ export async function clientPages(target: string): Promise<ClientPages> {
   function relayed(upstream: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
     const reader = upstream.getReader();
     return new ReadableStream({
+      start(controller) {
+        open.add(controller);
+      },
       async pull(controller) {
-        const { done, value } = await reader.read();
+        const { done, value } = await reader.read().catch(() => ({ done: true, value: undefined }));
         while (streams === "hold") await new Promise<void>((resolve) => held.add(resolve));
-        if (done) controller.close();
-        else controller.enqueue(value);
+        if (!open.has(controller)) return;
+        if (!done) return controller.enqueue(value);
+        open.delete(controller);
+        controller.close();
       },
       cancel: (reason) => reader.cancel(reason),
     });
@@ -101,6 +109,10 @@ export async function clientPages(target: string): Promise<ClientPages> {
     },
     requests,
     intercept: () => undefined,
+    cut() {
+      for (const controller of open) controller.error(new Error("cut"));
+      open.clear();
+    },
     async context(person) {
       const context = await browser.newContext();
       const [name = "", value = ""] = (person.headers.cookie ?? "").split("=");
@@ -162,10 +174,10 @@ async function bundle(): Promise<string> {
   return (built.outputs[0] as Bun.BuildArtifact).text();
 }
 
+/** Each page in a process of its own, as on a desk; the package is made for where there can be one alone. */
 async function launch(): Promise<Browser> {
-  return engine.launch({
-    executablePath: await chromium.executablePath(),
-    args: chromium.args,
-    headless: true,
-  });
+  const args = chromium.args.filter(
+    (arg) => arg !== "--single-process" && arg !== "--no-zygote" && arg !== "--disable-web-security",
+  );
+  return engine.launch({ executablePath: await chromium.executablePath(), args, headless: true });
 }

@@ -1,0 +1,227 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import type { BrowserContext, Page } from "playwright-core";
+import type { Client } from "./support/client.ts";
+import { type ClientPages, clientPages, openClient, openTimeline, show } from "./support/client-page.ts";
+import { eventually } from "./support/eventually.ts";
+import { type TestServer, testServer } from "./support/server.ts";
+import { hasStatus, openTabs, settle } from "./support/tabs.ts";
+
+/** Seconds; the watchdog is two and a half of it. */
+const PING = 1;
+const QUICK = {
+  watchdogMs: 2_500 * PING,
+  deliverMs: 300,
+  openMs: 1_000,
+  trialMs: 500,
+  pollMs: 100,
+  retryMs: { first: 50, most: 400 },
+};
+
+let server: TestServer;
+let second: TestServer;
+let pages: ClientPages;
+let ben: Client;
+let ada: Client;
+let context: BrowserContext;
+beforeAll(async () => {
+  server = await testServer({ PING_INTERVAL: String(PING) });
+  second = await testServer({ PING_INTERVAL: String(PING) }, server.database);
+  pages = await clientPages(server.api);
+  ben = await server.person("ben");
+});
+beforeEach(async () => {
+  await context?.close();
+  ada = await server.person("ada");
+  context = await pages.context(ada);
+  pages.intercept = () => undefined;
+  pages.streams = "pass";
+});
+afterAll(async () => {
+  await pages.close();
+  await second.close();
+  await server.close();
+});
+
+const tabOf = async (pace = QUICK): Promise<Page> => (await openTabs(pages, context, 1, pace))[0] as Page;
+
+/** What the timeline holds is what the server says. */
+async function holdsAll(tab: Page, roomId: number): Promise<void> {
+  await eventually(async () => {
+    const held = await tab.evaluate(() => window.timeline.messages);
+    return Bun.deepEquals(held, (await ada.page(roomId, "?limit=200")).messages);
+  }, "the timeline holds what the server says");
+}
+
+describe("a stream", () => {
+  test("comes back over a restart of its server, with everything that was missed, once", async () => {
+    const [stays, other] = [await testServer({}, server.database), second];
+    const own = await clientPages(stays.api);
+    const context = await own.context(ada);
+    const tab = await own.open(context);
+    await openClient(tab, QUICK);
+    const there = ben.with(ben.headers, other.api);
+    const room = await there.openRoom("restarted", [ada]);
+    for (let i = 0; i < 3; i++) await there.send(room.id, `before ${i}`);
+    await openTimeline(tab, room.id);
+    await hasStatus(tab, "live");
+
+    for (let round = 0; round < 2; round++) {
+      const port = new URL(own.target).port;
+      await stays.stop();
+      for (let i = 0; i < 3; i++) await there.send(room.id, `while it is down ${round} ${i}`);
+      await there.must("PATCH", `/rooms/${room.id}/messages/2`, { body: `edited ${round}` });
+      const again = await testServer({ PORT: port }, server.database);
+      await hasStatus(tab, "live");
+      await settle(ada, [tab]);
+      await holdsAll(tab, room.id);
+      stays.stop = again.stop;
+    }
+    expect(own.requests.filter((request) => request.startsWith("GET /rooms?")).length).toBeLessThan(30);
+    await context.close();
+    await own.close();
+    await stays.stop();
+  });
+
+  test("that is held back is replaced by asking, until it gets through", async () => {
+    pages.streams = "hold";
+    const room = await ben.openRoom("held back", [ada]);
+    const tab = await tabOf();
+    await openTimeline(tab, room.id);
+    await hasStatus(tab, "polling");
+    for (let i = 0; i < 3; i++) {
+      await ben.send(room.id, `asked for ${i}`);
+      await settle(ada, [tab]);
+      await holdsAll(tab, room.id);
+    }
+    pages.streams = "pass";
+    await hasStatus(tab, "live");
+    await ben.send(room.id, "by the stream");
+    await settle(ada, [tab]);
+    const asked = pages.requests.length;
+    await ben.send(room.id, "by the stream again");
+    await settle(ada, [tab]);
+    expect(pages.requests.slice(asked).filter((request) => request.startsWith("GET /rooms?since"))).toEqual(
+      [],
+    );
+  });
+
+  test("that stalls is opened anew", async () => {
+    const room = await ben.openRoom("stalled", [ada]);
+    const tab = await tabOf();
+    await hasStatus(tab, "live");
+    pages.streams = "hold";
+    await ben.send(room.id, "swallowed");
+    await hasStatus(tab, "polling");
+    pages.streams = "pass";
+    await hasStatus(tab, "live");
+    await settle(ada, [tab]);
+  });
+
+  test("that pings lives on in silence", async () => {
+    await ben.openRoom("silent", [ada]);
+    const tab = await tabOf();
+    await hasStatus(tab, "live");
+    const opened = () => pages.requests.filter((request) => request.startsWith("GET /stream")).length;
+    const before = opened();
+    let heard = 0;
+    await tab.exposeFunction("heard", () => heard++);
+    await tab.evaluate(() => {
+      const channel = new BroadcastChannel(`foyer:${window.client.me.id}`);
+      channel.onmessage = () => (window as unknown as { heard(): void }).heard();
+    });
+    await eventually(() => heard >= 4, "four signs of life", 15_000); // beyond the watchdog
+    expect(opened()).toBe(before);
+  });
+
+  test("in a session that ends while its server is away tells that it is over", async () => {
+    const tab = await tabOf();
+    await hasStatus(tab, "live");
+    await tab.evaluate(() => window.client.onSignedOut(() => (document.title = "signed out")));
+    pages.intercept = (_, path) =>
+      path.startsWith("/stream") ? new Response("", { status: 502 }) : undefined;
+    const other = await ada.signInAgain();
+    await server.database.sql`delete from sessions where user_id = ${ada.user.id}`;
+    await tab.waitForFunction(() => document.title === "signed out");
+    expect(other.user.id).toBe(ada.user.id);
+  });
+
+  test("waits for as long as the server asks", async () => {
+    const tab = await tabOf();
+    await hasStatus(tab, "live");
+    const asked: number[] = [];
+    pages.intercept = (_, path) => {
+      if (!path.startsWith("/stream") && path !== "/session" && path !== "/rooms") return undefined;
+      if (path.startsWith("/stream")) asked.push(performance.now());
+      return new Response("{}", { status: 503, headers: { "retry-after": "2" } });
+    };
+    pages.cut();
+    await eventually(() => asked.length === 3, "three tries", 20_000);
+    // The clock is the rule here: each comes two seconds after the one before, at the least.
+    expect((asked[2] as number) - (asked[1] as number)).toBeGreaterThanOrEqual(2_000);
+  });
+
+  test("of a browser without a network is offline at once, and back at once", async () => {
+    const room = await ben.openRoom("offline", [ada]);
+    const tab = await tabOf({ ...QUICK, retryMs: { first: 60_000, most: 60_000 } });
+    await hasStatus(tab, "live");
+    await context.setOffline(true);
+    await hasStatus(tab, "offline");
+    pages.cut();
+    await ben.send(room.id, "missed");
+    await context.setOffline(false);
+    await hasStatus(tab, "live");
+    await settle(ada, [tab]);
+  });
+});
+
+describe("a timeline's stream", () => {
+  const roomStreams = () => server.hub.state.timelines;
+
+  test("is there while the tab is seen; hidden it stands still, and goes on where it stood", async () => {
+    const room = await ben.openRoom("hidden", [ada]);
+    const tab = await tabOf();
+    for (let i = 0; i < 5; i++) await ben.send(room.id, `before ${i}`);
+    await openTimeline(tab, room.id);
+    await eventually(() => roomStreams() === 1);
+    await show(tab, false);
+    await eventually(() => roomStreams() === 0);
+    await ben.send(room.id, "while hidden");
+    await ben.must("PATCH", `/rooms/${room.id}/messages/2`, { body: "edited while hidden" });
+    const asked = pages.requests.length;
+    await show(tab, true);
+    await holdsAll(tab, room.id);
+    expect(pages.requests.slice(asked).filter((request) => request.includes("/messages"))).toEqual([]);
+  });
+
+  test("three are open in a browser, of those who turned to their room last; the others ask", async () => {
+    const room = await ben.openRoom("crowded", [ada]);
+    const tabs = await openTabs(pages, context, 5, QUICK);
+    for (const tab of tabs) await openTimeline(tab, room.id);
+    await eventually(() => roomStreams() === 3);
+    for (let i = 0; i < 3; i++) {
+      await ben.send(room.id, `to all ${i}`);
+      for (const tab of tabs) await holdsAll(tab, room.id);
+    }
+    expect(roomStreams()).toBe(3);
+    await tabs[4]?.close();
+    await ben.send(room.id, "one is free");
+    await eventually(() => roomStreams() === 3);
+    for (const tab of tabs.slice(0, 4)) await holdsAll(tab, room.id);
+  });
+
+  test("of a room that one is removed from is gone", async () => {
+    for (const away of [false, true]) {
+      const room = await ben.openRoom("gone", [ada]);
+      const tab = await tabOf();
+      await openTimeline(tab, room.id);
+      await eventually(() => roomStreams() === 1);
+      if (away)
+        pages.intercept = (_, path) =>
+          path.startsWith("/stream/rooms/") ? new Response("", { status: 502 }) : undefined;
+      if (away) pages.cut();
+      await ben.must("DELETE", `/rooms/${room.id}/members/${ada.user.id}`);
+      await tab.waitForFunction(() => window.timeline.gone);
+      await tab.close();
+    }
+  });
+});
