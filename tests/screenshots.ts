@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { endVisits, type Look, stopSharedBrowser, visitAs } from "./support/browser.ts";
 import { stopSharedDatabase } from "./support/database.ts";
 import { NOW, setScene } from "./support/scene.ts";
-import { VIEWS } from "./support/views.ts";
+import { goTo, VIEWS, type View } from "./support/views.ts";
 
 /** `bun run screenshots`: takes the README's pictures anew. */
 const FOLDER = join(import.meta.dir, "..", "docs");
@@ -19,7 +19,7 @@ const scene = await setScene();
 for (const { name, view, look } of PICTURES) {
   const maya = await visitAs(scene.maya, { timezoneId: "Europe/Paris", ...look });
   await maya.context.clock.setFixedTime(NOW);
-  await VIEWS.find((known) => known.name === view)?.go(maya, scene);
+  await goTo(VIEWS.find(({ name }) => name === view) as View, maya, scene);
   const path = join(FOLDER, `${name}.png`);
   const { length } = await maya.page.screenshot({ path, animations: "disabled" });
   console.log(`${path}  ${length} bytes`);

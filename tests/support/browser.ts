@@ -10,6 +10,8 @@ const FLAGS = [
   "--font-render-hinting=none",
   "--disable-lcd-text",
 ];
+/** Milliseconds that something may take to appear: a broken test should tell so soon. */
+const WAIT_MS = 10_000;
 /** What the browser itself says when a page asks whether somebody is signed in, and nobody is. */
 const NOBODY = /status of 401 .*\/chat\/api\/session$/;
 
@@ -77,6 +79,7 @@ export class Visitor implements AsyncDisposable {
     const visitor = new Visitor(origin, context);
     present.add(visitor);
     await visitor.#watch();
+    context.setDefaultTimeout(WAIT_MS);
     visitor.#page = await context.newPage();
     return visitor;
   }
@@ -119,7 +122,8 @@ export class Visitor implements AsyncDisposable {
     context.on("weberror", (error) => void troubles.push(`uncaught: ${error.error()}`));
     context.on("request", (request) => {
       const url = new URL(request.url());
-      if (url.protocol !== "data:" && url.origin !== origin) troubles.push(`elsewhere: ${url.href}`);
+      if (!["data:", "about:"].includes(url.protocol) && url.origin !== origin)
+        troubles.push(`elsewhere: ${url.href}`);
     });
     context.on("page", (page) => page.on("crash", () => void troubles.push("crashed")));
     await context.addInitScript(() => {

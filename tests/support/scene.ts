@@ -196,8 +196,10 @@ export interface Scene {
   /** Whose eyes we look through. */
   maya: Client;
   people: Record<Who, Client>;
-  /** The id of the room of that name. */
+  /** The id of the room of that name, or of the direct room with that person. */
   room(name: string): number;
+  /** Puts Maya's read markers back. */
+  unread(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -211,8 +213,10 @@ export async function setScene(): Promise<Scene> {
   const rooms = new Map<string, number>();
   for (const talk of TALKS) {
     const id = await play(talk, people, server);
-    if (talk.name) rooms.set(talk.name, id);
+    rooms.set(talk.name ?? talk.members.filter((who) => who !== "maya").join(" "), id);
   }
+  const { sql } = server.database;
+  await sql`create table as_it_was as select * from memberships where user_id = ${people.maya.user.id}`;
   const watching: EventReader[] = [];
   for (const who of ["ines", "priya", "tomas"] as const) watching.push(await people[who].stream()); // online
   return {
@@ -223,6 +227,12 @@ export async function setScene(): Promise<Scene> {
       const id = rooms.get(name);
       if (id === undefined) throw new Error(`no room ${name}`);
       return id;
+    },
+    async unread() {
+      await sql`
+        update memberships m set last_read_seq = w.last_read_seq, version = pg_current_xact_id()
+          from as_it_was w
+         where (m.user_id, m.room_id) = (w.user_id, w.room_id) and m.last_read_seq <> w.last_read_seq`;
     },
     async close() {
       for (const stream of watching) stream.close();
