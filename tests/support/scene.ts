@@ -50,8 +50,8 @@ const TALKS: Talk[] = [
     lines: [
       [2 * DAY, "lin", "Noodles at noon?"],
       [2 * DAY - 4, "tomas", "Always.", { reactions: [["🍜", "lin", "jonas", "maya"]], read: true }],
-      [160, "jonas", "The bakery has its almond cake again"],
-      [158, "lin", "Then we know where we are at four"],
+      [75, "jonas", "The bakery has its almond cake again"],
+      [73, "lin", "Then we know where we are at four"],
     ],
   },
   {
@@ -81,11 +81,11 @@ const TALKS: Talk[] = [
     topic: "What people write to us",
     members: ["maya", "ines", "jonas", "priya", "tomas"],
     lines: [
-      [5 * 60, "tomas", "Anybody seen this before?", { read: true }],
+      [190, "tomas", "Anybody seen this before?", { read: true }],
       ...Array.from(
         { length: 23 },
         (_, i): Line => [
-          4 * 60 - 6 * i,
+          180 - 6 * i,
           (["tomas", "priya", "jonas"] as const)[i % 3] ?? "tomas",
           [
             "A customer cannot find the export.",
@@ -102,8 +102,8 @@ const TALKS: Talk[] = [
     kind: "direct",
     members: ["maya", "jonas"],
     lines: [
-      [DAY + 190, "jonas", "Can you look at my branch when you have a minute?"],
-      [DAY + 180, "maya", "Done. Two small things, else good to go.", { read: true }],
+      [DAY - 190, "jonas", "Can you look at my branch when you have a minute?"],
+      [DAY - 180, "maya", "Done. Two small things, else good to go.", { read: true }],
     ],
   },
   {
@@ -131,8 +131,8 @@ const TALKS: Talk[] = [
     kind: "direct",
     members: ["maya", "ines"],
     lines: [
-      [DAY + 400, "maya", "How was the train?"],
-      [DAY + 395, "ines", "Two hours late, but I finished the chapter", { read: true }],
+      [DAY - 90, "maya", "How was the train?"],
+      [DAY - 85, "ines", "Two hours late, but I finished the chapter", { read: true }],
       [12, "ines", "Do you have five minutes before the launch call?"],
     ],
   },
@@ -143,21 +143,21 @@ const TALKS: Talk[] = [
     members: ["maya", "ines", "jonas", "priya", "tomas"],
     lines: [
       [
-        DAY + 220,
+        DAY - 300,
         "priya",
         "Here is the plan for Thursday:\n\n1. Freeze at 9:00\n2. Jonas runs the migration on staging\n3. Go at 11:00, if nobody says no",
       ],
       [
-        DAY + 214,
+        DAY - 294,
         "jonas",
         "Migration takes about four minutes on a copy of production.",
         { reactions: [["👍", "priya", "maya", "tomas"]] },
       ],
-      [DAY + 212, "jonas", "I wrote it down: https://example.com/wiki/migration-2.0"],
-      [DAY + 200, "tomas", "wrong room, sorry", { deleted: true }],
-      [DAY + 190, "maya", "What if it takes longer?"],
+      [DAY - 292, "jonas", "I wrote it down: https://example.com/wiki/migration-2.0"],
+      [DAY - 280, "tomas", "wrong room, sorry", { deleted: true }],
+      [DAY - 270, "maya", "What if it takes longer?"],
       [
-        DAY + 184,
+        DAY - 264,
         "jonas",
         "Then we stop and nobody notices: the old version keeps running until the new one is ready.",
         { replyTo: 4 },
