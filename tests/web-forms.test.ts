@@ -327,6 +327,22 @@ test("a name and a password are changed, and it is said", async () => {
   expect(await stumbles(page, "dialog")).toEqual([]);
 });
 
+test("who signs out with messages unsent is asked first", async () => {
+  const me = await server.person();
+  const room = await me.openRoom();
+  const page = await open(me, `#/room/${room.id}`);
+  await page.route("**/messages", (route) =>
+    route.request().method() === "POST" ? route.abort() : route.continue(),
+  );
+  await page.locator(".composer textarea").fill("not sent yet");
+  await page.keyboard.press("Enter");
+  await button(page, "Settings").click();
+  const dialog = page.getByRole("dialog", { name: "Settings" });
+  await button(dialog, "Sign out").click();
+  await button(dialog.getByRole("group", { name: /have not been sent yet/ }), "Sign out").click();
+  await page.getByRole("heading", { name: "Foyer" }).waitFor();
+});
+
 test("a member sees only what a member may set, and leaves", async () => {
   const [owner, me] = [await server.person(), await server.person()];
   const room = await owner.openRoom("leaving", [me]);
@@ -497,7 +513,9 @@ test("what is searched for is found, marked, and leads to its place", async () =
   await said(panel, "The newest 20 messages");
   await button(panel, "Older messages").press("Enter");
   await said(panel, /^25 messages$/);
-  await page.waitForFunction(() => document.activeElement?.textContent?.includes("hay 4"));
+  await page.waitForFunction(
+    () => document.activeElement?.matches(".hit") && document.activeElement.textContent?.includes("hay 4"),
+  );
 
   await page.route("**/search?**", (route) => route.abort());
   await search.press("Enter");

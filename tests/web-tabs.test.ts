@@ -71,6 +71,25 @@ describe("the tabs of a browser", () => {
     await streams(0);
   });
 
+  test("a leader that only has nothing to tell answers when it is asked, and is left alone", async () => {
+    const ada = await server.person("ada");
+    const context = await pages.context(ada);
+    const tabs = await openTabs(pages, context, 3, IMPATIENT);
+    const leader = await leaderOf(tabs);
+    const opened = pages.requests.length;
+    let asked = 0;
+    await leader.exposeFunction("asked", () => asked++);
+    await leader.evaluate(() => {
+      const channel = new BroadcastChannel(`foyer:${window.client.me.id}`);
+      channel.onmessage = ({ data }) => data.kind === "hello" && (window as any).asked();
+    });
+    await eventually(() => asked >= 8);
+    expect(await leaderOf(tabs)).toBe(leader);
+    expect(pages.requests.slice(opened)).toEqual([]);
+    await context.close();
+    await streams(0);
+  });
+
   test("a tab that missed what the new leader had already asked for gets it all the same", async () => {
     const ada = await server.person("ada");
     const context = await pages.context(ada);

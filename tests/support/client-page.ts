@@ -39,26 +39,34 @@ const API = "/chat/api";
 export async function clientPages(target: string): Promise<ClientPages> {
   const [browser, script] = await Promise.all([launch(), bundle()]);
   const held = new Set<() => void>();
-  const open = new Set<ReadableStreamDefaultController<Uint8Array>>();
+  /** What ends each open stream. */
+  const open = new Set<() => void>();
   let streams: StreamMode = "pass";
   const requests: string[] = [];
 
   /** The bytes of a stream, held back while they are to be. */
   function relayed(upstream: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
     const reader = upstream.getReader();
+    let end = () => {};
     return new ReadableStream({
       start(controller) {
-        open.add(controller);
+        end = () => {
+          if (!open.delete(end)) return;
+          controller.close();
+          void reader.cancel();
+        };
+        open.add(end);
       },
       async pull(controller) {
         const { done, value } = await reader.read().catch(() => ({ done: true, value: undefined }));
         while (streams === "hold") await new Promise<void>((resolve) => held.add(resolve));
-        if (!open.has(controller)) return;
-        if (!done) return controller.enqueue(value);
-        open.delete(controller);
-        controller.close();
+        if (done) end();
+        else if (open.has(end)) controller.enqueue(value);
       },
-      cancel: (reason) => reader.cancel(reason),
+      async cancel(reason) {
+        open.delete(end);
+        await reader.cancel(reason);
+      },
     });
   }
 
@@ -110,8 +118,7 @@ export async function clientPages(target: string): Promise<ClientPages> {
     requests,
     intercept: () => undefined,
     cut() {
-      for (const controller of open) controller.error(new Error("cut"));
-      open.clear();
+      for (const end of [...open]) end();
     },
     async context(person) {
       const context = await browser.newContext();

@@ -54,21 +54,25 @@ export class OutboxStore {
     for (const key of this.#keys()) storage()?.removeItem(key);
   }
 
-  /** Takes over what another tab has written. @returns whether it concerns this store */
-  changed(key: string | null): boolean {
+  /**
+   * Takes over what another tab has written. What one removes is removed, even if it has just been written here: the two
+   * may have crossed.
+   * @returns whether it concerns this store
+   */
+  changed({ key, newValue }: StorageEvent): boolean {
     if (key === null) {
       this.#kept.clear(); // all of the storage was emptied
       return true;
     }
     if (!key.startsWith(this.#prefix)) return false;
-    this.#read(key);
+    if (newValue === null) this.remove(key.slice(this.#prefix.length));
+    else this.#read(key);
     return true;
   }
 
   #read(key: string): void {
     const kept = parse(storage()?.getItem(key) ?? null);
     if (kept) this.#kept.set(kept.clientId, kept);
-    else this.#kept.delete(key.slice(this.#prefix.length));
   }
 
   #keys(): string[] {

@@ -210,7 +210,7 @@ export class Outbox {
 
   #failed(kept: Kept, error: unknown): number | null {
     if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
-    if (!this.#store.get(kept.clientId)) return null; // discarded, or it has arrived all the same
+    if (this.#stop.signal.aborted || !this.#store.get(kept.clientId)) return null; // discarded, or it has arrived all the same
     const problem = error instanceof ApiError ? error : null;
     const refused =
       problem !== null && problem.status >= 400 && problem.status < 500 && !TRY_AGAIN.has(problem.status);
@@ -227,8 +227,8 @@ export class Outbox {
     this.#sent.tell(message);
   }
 
-  #storageChanged({ key, storageArea }: StorageEvent): void {
-    if (storageArea !== globalThis.localStorage || !this.#store.changed(key)) return;
+  #storageChanged(event: StorageEvent): void {
+    if (event.storageArea !== globalThis.localStorage || !this.#store.changed(event)) return;
     // Where it cannot be told who lives, what is there at the start is taken over, and what comes later is another's.
     if (this.#tab.canTell) this.#adopt();
     this.#tell();

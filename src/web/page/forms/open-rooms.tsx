@@ -22,7 +22,7 @@ export function OpenRooms() {
     const page = await api.openRooms({ q, limit: PAGE, after: after ?? 0 });
     return { rows: page.rooms, next: page.after };
   });
-  useEffect(() => void found.ask(""), []);
+  useEffect(() => void found.ask(query.peek().trim()), []); // somebody may have typed by now
   const rooms = found.rows.value;
   return (
     <>
@@ -71,8 +71,14 @@ function Row({ room }: { room: OpenRoom }) {
   return (
     <li class="open-room">
       <div class="open-room-words">
-        <p class="open-room-name">{room.name}</p>
-        {room.topic !== null && <p class="open-room-topic">{room.topic}</p>}
+        <p class="open-room-name" dir="auto">
+          {room.name}
+        </p>
+        {room.topic !== null && (
+          <p class="open-room-topic" dir="auto">
+            {room.topic}
+          </p>
+        )}
         <p class="hint">{t.memberCount(room.memberCount)}</p>
         <Problem error={doing.error.value} />
       </div>

@@ -94,7 +94,7 @@ function Chosen({ picking, onDrop }: { picking: Picking; onDrop: () => void }) {
       {chosen.map((user) => (
         <li key={user.id} class="chip">
           <Avatar user={user} small />
-          <span class="chip-name">{user.name}</span>
+          <bdi class="chip-name">{user.name}</bdi>
           <button
             type="button"
             class="chip-drop"

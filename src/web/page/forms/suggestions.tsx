@@ -40,7 +40,7 @@ export function Suggestions({ id, label, picking }: { id: string; label: string;
             onClick={() => picking.choose(user)}
           >
             <Avatar user={user} small />
-            <span class="suggestion-name">{user.name}</span>
+            <bdi class="suggestion-name">{user.name}</bdi>
             <span class="hint">@{user.handle}</span>
           </div>
         ))}

@@ -22,13 +22,13 @@ export function Hit(props: { message: SearchHit; withRoom: boolean; onClose: () 
     <li>
       <a class="hit" href={roomHref(roomId, seq)} onClick={go}>
         <span class="hit-head">
-          <span class="hit-sender">{sender.name}</span>
+          <bdi class="hit-sender">{sender.name}</bdi>
           <time class="hint" dateTime={createdAt}>
             {when.format(new Date(createdAt))}
           </time>
         </span>
-        {room && <span class="hint hit-room">{roomName(room)}</span>}
-        <span class="hit-text">
+        {room && <bdi class="hint hit-room">{roomName(room)}</bdi>}
+        <span class="hit-text" dir="auto">
           <Marked {...snippet} />
         </span>
       </a>

@@ -33,7 +33,7 @@ export function MemberRow(props: Props) {
       <Avatar user={user} online={user.online} />
       <div class="member-words">
         <p class="member-name">
-          {user.name}
+          <bdi>{user.name}</bdi>
           {isMe && <span class="hint"> ({t.you})</span>}
         </p>
         <p class="hint member-more">
