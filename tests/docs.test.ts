@@ -8,16 +8,19 @@ import { ANSWERS } from "../src/docs/answers.ts";
 import { describe, withoutSlash } from "../src/docs/document.ts";
 import { NAMED, problem } from "../src/docs/schemas.ts";
 import { Client } from "./support/client.ts";
+import { Issuer } from "./support/issuer.ts";
 import { type TestServer, testServer } from "./support/server.ts";
 import { askedFor } from "./support/socket.ts";
 
+let issuer: Issuer;
 let server: TestServer;
 let document: any;
 /** Every operation of the document: `GET /chat/api/rooms/{id}`. */
 let operations: Map<string, any>;
 
 beforeAll(async () => {
-  server = await testServer();
+  issuer = await Issuer.start("ES256");
+  server = await testServer({ ...issuer.settings, SIGNUP: "open" });
   document = await (await fetch(`${server.url}/docs/json`)).json();
   operations = new Map(
     Object.entries<Record<string, any>>(document.paths).flatMap(([path, methods]) =>
@@ -27,7 +30,10 @@ beforeAll(async () => {
     ),
   );
 });
-afterAll(() => server.close());
+afterAll(async () => {
+  await server.close();
+  await issuer.close();
+});
 
 /** The app's own routes, without those of the page. Composed, not running: nothing here is called. */
 const app = createApp({ config: readConfig({}), db: {} } as Parts);
@@ -142,6 +148,9 @@ test("every route answers as the document says", async () => {
     ["POST", "/session", [], { handle: "carol", password: Client.password }],
     ["POST", "/session", [], { handle: "carol", password: "wrong" }],
     ["GET", "/session", []],
+    ["GET", "/session/ways", []],
+    ["POST", "/session/jwt", [], { token: await issuer.token("ES256") }],
+    ["POST", "/session/jwt", [], { token: "a.b.c" }],
     ["POST", "/tokens", [], { name: "another" }],
     ["POST", "/tokens", [], {}],
     ["GET", "/tokens", []],

@@ -1,4 +1,6 @@
 import { Elysia, t } from "elysia";
+import type { Sql } from "../db/client.ts";
+import { isInvited, useInvite } from "../invites/queries.ts";
 import { credentialEnded } from "../live/hints.ts";
 import { Problem } from "../problem.ts";
 import { pathId, personName, text } from "../schema.ts";
@@ -15,12 +17,17 @@ const handle = text({
   description: "takes 2 to 32 of a-z, 0-9, dot, underscore and dash",
 });
 const password = text({ minLength: 8, maxLength: 256, description: "takes 8 to 256 characters" });
+const inviteCode = text({ minLength: 1, maxLength: 100 });
 /** A password that is only compared may be of any length that fits a body. */
 const anyPassword = text({ minLength: 0, maxLength: 1024 });
 
 /** The same words whether or not there is such a handle. */
 const wrongCredentials = () => new Problem(401, "bad-credentials", "The handle or the password is wrong.");
 const wrongPassword = () => new Problem(401, "bad-credentials", "The current password is wrong.");
+
+const signupClosed = () => new Problem(403, "signup-closed", "Nobody can sign up here.");
+const badInvite = () =>
+  new Problem(403, "bad-invite", "Signing up takes an invite that is neither used nor expired.");
 
 /** Sign-up, sign-in, sign-out, password and bearer tokens. */
 export function authRoutes({ db, callers, config, announce }: Dependencies) {
@@ -42,17 +49,25 @@ export function authRoutes({ db, callers, config, announce }: Dependencies) {
     .post(
       "/users",
       async ({ request, body, set }) => {
+        if (config.signup === "closed") throw signupClosed();
+        const invite = config.signup === "invite" ? hashSecret(body.invite ?? "") : null;
+        if (invite && !(await isInvited(sql, invite))) throw badInvite();
         const passwordHash = await hashPassword(body.password);
-        const user = await queries.createUser(sql, {
-          handle: body.handle,
-          name: body.name.trim(),
-          passwordHash,
-        });
+        const signUp = async (tx: Sql) => {
+          const { handle, name } = body;
+          const made = await queries.createUser(tx, { handle, name: name.trim(), passwordHash });
+          if (invite && !(await useInvite(tx, invite, made.id))) throw badInvite();
+          return made;
+        };
+        const user = await (invite ? db.transaction(signUp) : signUp(sql));
         Object.assign(set.headers, await signIn(request, user.id, passwordHash));
         set.status = 201;
         return user;
       },
-      { body: t.Object({ handle, name: personName, password }), detail: { summary: "Sign up, and sign in" } },
+      {
+        body: t.Object({ handle, name: personName, password, invite: t.Optional(inviteCode) }),
+        detail: { summary: "Sign up, and sign in; where the server asks for it, by an invite" },
+      },
     )
     .post(
       "/session",
@@ -82,6 +97,12 @@ export function authRoutes({ db, callers, config, announce }: Dependencies) {
       body: t.Object({ token: text({ minLength: 1, maxLength: LONGEST_JWT }) }),
       detail: { summary: "Sign in by a JWT of the application that this server belongs to" },
     },
+  );
+
+  const ways = new Elysia({ tags: ["Identity"] }).get(
+    "/session/ways",
+    () => ({ signup: config.signup, jwt: config.jwt !== null }),
+    { detail: { summary: "How one can come in: who may sign up, and whether by a JWT" } },
   );
 
   const guarded = new Elysia({ tags: ["Identity"] })
@@ -147,5 +168,5 @@ export function authRoutes({ db, callers, config, announce }: Dependencies) {
       { detail: { summary: "End a bearer token, and its streams" } },
     );
 
-  return new Elysia().use(open).use(byJwt).use(guarded);
+  return new Elysia().use(open).use(byJwt).use(ways).use(guarded);
 }

@@ -57,13 +57,18 @@ export const ANSWERS: Record<string, Answers> = {
   "GET /health/live": { success: { 200: schemas.health }, open: true },
   "GET /health/ready": { success: { 200: schemas.health }, problems: { 503: ["unavailable"] }, open: true },
 
-  "POST /chat/api/users": { success: { 201: user }, problems: { 409: ["handle-taken"] }, open: true },
+  "POST /chat/api/users": {
+    success: { 201: user },
+    problems: { 403: ["signup-closed", "bad-invite"], 409: ["handle-taken"] },
+    open: true,
+  },
   "POST /chat/api/session": { success: { 200: user }, problems: { 401: ["bad-credentials"] }, open: true },
   "POST /chat/api/session/jwt": {
     success: { 200: user },
     problems: { 401: ["unauthenticated"], 403: ["jwt-off"] },
     open: true,
   },
+  "GET /chat/api/session/ways": { success: { 200: schemas.ways }, open: true },
   "GET /chat/api/session": { success: { 200: user } },
   "DELETE /chat/api/session": { success: { 204: null } },
   "PUT /chat/api/session/password": { success: { 204: null }, problems: { 401: ["bad-credentials"] } },

@@ -1,5 +1,6 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import type { Token, User } from "../auth/queries.ts";
+import { SIGNUPS } from "../config.ts";
 import type { Member } from "../members/queries.ts";
 import type { listMessages, Message } from "../messages/queries.ts";
 import type { Peer } from "../presence/queries.ts";
@@ -239,6 +240,10 @@ export const foundMessages = Type.Object({
 export const users = Type.Object({ users: Type.Array(ref(user)) });
 export const tokens = Type.Object({ tokens: Type.Array(ref(token)) });
 export const members = Type.Object({ members: Type.Array(ref(member)) });
+export const ways = Type.Object({
+  signup: oneOf("Who may sign up: everybody, who has an invite, nobody", ...SIGNUPS),
+  jwt: Type.Boolean({ description: "Whether `POST /session/jwt` takes the JWTs of an application" }),
+});
 export const health = Type.Object({ status: Type.String() });
 
 /** All that have a name. */
