@@ -11,6 +11,7 @@ import type {
   SearchHit,
   UnreadReport,
   User,
+  Ways,
 } from "./contract.ts";
 import { ApiError } from "./errors.ts";
 import { request } from "./request.ts";
@@ -38,7 +39,8 @@ export class Api {
     }
   }
 
-  signUp = (person: { handle: string; name: string; password: string }) =>
+  ways = () => this.#call<Ways>("GET", "/session/ways");
+  signUp = (person: { handle: string; name: string; password: string; invite?: string }) =>
     this.#call<User>("POST", "/users", person);
   signIn = (who: { handle: string; password: string }) => this.#call<User>("POST", "/session", who);
   signOut = () => this.#call<void>("DELETE", "/session");

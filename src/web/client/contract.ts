@@ -6,6 +6,13 @@ export interface User {
   name: string;
 }
 
+/** How one can come in. */
+export interface Ways {
+  signup: "open" | "invite" | "closed";
+  /** Whether by a JWT of an application. */
+  jwt: boolean;
+}
+
 /** A person, and whether they have a stream or socket open. */
 export interface Peer extends User {
   online: boolean;

@@ -128,6 +128,8 @@ export const en = {
   /** Errors by their code in the API. */
   problems: {
     "handle-taken": "This handle is taken. Choose another one.",
+    "signup-closed": "Nobody can make an account here.",
+    "bad-invite": "This invite has been used or has expired. Ask for another one.",
     "bad-credentials": "The handle or the password is wrong.",
     unauthenticated: "You are signed out.",
     forbidden: "You are not allowed to do that.",

@@ -122,6 +122,8 @@ export const fr: typeof en = {
   },
   problems: {
     "handle-taken": "Cet identifiant est pris. Choisissez-en un autre.",
+    "signup-closed": "On ne peut pas créer de compte ici.",
+    "bad-invite": "Cette invitation a servi ou a expiré. Demandez-en une autre.",
     "bad-credentials": "L’identifiant ou le mot de passe est faux.",
     unauthenticated: "Vous êtes déconnecté.",
     forbidden: "Vous n’en avez pas le droit.",
