@@ -3,7 +3,7 @@ import { isUsable, parsedKeys } from "./jwt-settings.ts";
 
 /** Milliseconds for which fetched keys are believed without another look: a key that was withdrawn counts for so long. */
 const BELIEVED_MS = 5 * 60_000;
-/** Milliseconds between two fetches at the least: tokens that name keys which nobody has cost no more than that. */
+/** Milliseconds between two fetches at the least, and more than one may take: tokens that name keys which nobody has cost no more than that. */
 const PAUSE_MS = 60_000;
 /** The same while there are no keys at all: then nobody can come in. */
 const FIRST_PAUSE_MS = 5_000;
@@ -66,7 +66,7 @@ export class RemoteKeys {
   /** Fetches the keys anew, unless that was tried just now. Whoever comes meanwhile waits for the same answer. */
   async #refresh(): Promise<void> {
     const pause = this.#keys ? PAUSE_MS : FIRST_PAUSE_MS;
-    if (!this.#fetching && this.now() - this.#triedAt >= pause) {
+    if (this.now() - this.#triedAt >= pause) {
       this.#triedAt = this.now();
       this.#fetching = this.#fetch().finally(() => {
         this.#fetching = undefined;

@@ -73,9 +73,9 @@ export class JwtVerifier {
       if (error instanceof KeysUnavailable) {
         throw unavailable("The keys by which your token is checked cannot be had right now. Try again.");
       }
-      // jose's words name the claim or the header, never the token.
-      const { code, message } = Object(error) as errors.JOSEError;
-      this.log.info({ code, message }, "a JWT was refused");
+      // Not jose's words: they may quote a header's name, which is whatever the client wrote.
+      const { name, code, claim } = Object(error) as Partial<errors.JWTClaimValidationFailed>;
+      this.log.info({ code: code ?? name, claim }, "a JWT was refused");
       throw unauthenticated();
     }
   }
@@ -94,18 +94,21 @@ export class JwtVerifier {
         ? await jwtVerify(token, this.#key, options)
         : await jwtVerify(token, this.#key, options);
     const { crit, typ } = protectedHeader;
-    if (crit !== undefined) throw new errors.JOSENotSupported("crit");
-    if (typ !== undefined && !isKnownType(typ)) throw new errors.JWTInvalid("typ");
+    if (crit !== undefined) throw refusal("crit");
+    if (typ !== undefined && !isKnownType(typ)) throw refusal("typ");
     return claimsOf(payload, issuer);
   }
 }
 
+/** @param claim of ours, or a header's name */
+const refusal = (claim: string) => new errors.JWTClaimValidationFailed(claim, {}, claim, "invalid");
+
 function claimsOf({ sub, exp, iat, name, preferred_username }: JWTPayload, issuer: string): Claims {
   if (!isText(sub) || sub === "" || Array.from(sub).length > LONGEST_SUBJECT || sub.includes("\0")) {
-    throw new errors.JWTInvalid("sub");
+    throw refusal("sub");
   }
   const until = ((exp as number) + TOLERANCE) * 1000;
-  if (!Number.isFinite(until)) throw new errors.JWTInvalid("exp");
+  if (!Number.isFinite(until)) throw refusal("exp");
   const now = Date.now();
   return {
     issuer,
