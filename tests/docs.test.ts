@@ -133,20 +133,24 @@ test("every route answers as the document says", async () => {
     await ada.send(room.id, body, { clientId: body.slice(0, 3) });
   }
   const direct = { kind: "direct", members: [ben.user.id] };
+  const nobody = ada.with({});
   const signUp = { handle: "carol", name: "Carol", password: Client.password };
 
   /** Method, the document's path, what stands for its parameters and after it, and the body; who: ada. */
   const calls: [string, string, (string | number)[] | string, unknown?, Client?][] = [
-    ["POST", "/users", [], signUp],
-    ["POST", "/users", [], signUp], // taken
-    ["POST", "/session", [], { handle: "carol", password: Client.password }],
-    ["POST", "/session", [], { handle: "carol", password: "wrong" }],
+    ["POST", "/users", [], signUp, nobody],
+    ["POST", "/users", [], signUp, nobody], // taken
+    ["POST", "/session", [], { handle: "carol", password: Client.password }, nobody],
+    ["POST", "/session", [], { handle: "carol", password: "wrong" }, nobody],
     ["GET", "/session", []],
     ["POST", "/tokens", [], { name: "another" }],
     ["POST", "/tokens", [], {}],
     ["GET", "/tokens", []],
     ["DELETE", "/tokens/{id}", [tokenId]],
     ["DELETE", "/tokens/{id}", ["x"]],
+    ["GET", "/sessions", []],
+    ["DELETE", "/sessions/{id}", [987_654]],
+    ["DELETE", "/sessions/{id}", ["x"]],
     ["GET", "/users", []],
     ["GET", "/users", "?q=ben&limit=1"],
     ["GET", "/users", "?limit=0"],

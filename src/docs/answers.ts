@@ -61,6 +61,8 @@ export const ANSWERS: Record<string, Answers> = {
   "POST /chat/api/session": { success: { 200: user }, problems: { 401: ["bad-credentials"] }, open: true },
   "GET /chat/api/session": { success: { 200: user } },
   "DELETE /chat/api/session": { success: { 204: null } },
+  "GET /chat/api/sessions": { success: { 200: schemas.sessions } },
+  "DELETE /chat/api/sessions/:id": { success: { 204: null }, problems: { 404: ["not-found"] } },
   "PUT /chat/api/session/password": { success: { 204: null }, problems: { 401: ["bad-credentials"] } },
   "POST /chat/api/tokens": { success: { 201: ref(schemas.madeToken) } },
   "GET /chat/api/tokens": { success: { 200: schemas.tokens } },

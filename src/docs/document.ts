@@ -19,6 +19,7 @@ const ID = Type.Integer({ minimum: 1 });
 const PATH_PARAMETERS: Record<string, { schema: TSchema; description: string }> = {
   id: { schema: ID, description: "The room's id" },
   tokenId: { schema: ID, description: "The token's id" },
+  sessionId: { schema: ID, description: "The session's id" },
   seq: { schema: ID, description: "The message's number in the room" },
   emoji: { schema: Type.String(), description: "One emoji of Unicode's RGI set, percent-encoded" },
   userId: { schema: Type.Union([ID, Type.Literal("me")]), description: "A user's id, or `me`" },
@@ -105,8 +106,8 @@ const tidy =
   (path: string) =>
   (parameter: Parameter): Parameter => {
     if (parameter.in === "path") {
-      const known = PATH_PARAMETERS[path.includes("/tokens/") ? "tokenId" : parameter.name];
-      return { ...parameter, ...known };
+      const [, owner] = /\/(token|session)s\/:id/.exec(path) ?? [];
+      return { ...parameter, ...PATH_PARAMETERS[owner ? `${owner}Id` : parameter.name] };
     }
     // Elysia reads a number or a boolean out of a query as "text of that format, or the thing itself".
     const { anyOf, ...rest } = parameter.schema;

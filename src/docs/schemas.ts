@@ -1,5 +1,5 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
-import type { Token, User } from "../auth/queries.ts";
+import type { Session, Token, User } from "../auth/queries.ts";
 import type { Member } from "../members/queries.ts";
 import type { listMessages, Message } from "../messages/queries.ts";
 import type { Peer } from "../presence/queries.ts";
@@ -89,6 +89,18 @@ export const token = named(
     lastUsedAt: nullable(time("When it was last used, to the hour")),
   }),
 ) satisfies Describes<Token>;
+
+export const session = named(
+  "Session",
+  Type.Object({
+    id: id("A session's id"),
+    device: nullable(text("What it was made by, as that says of itself: `Firefox, Linux`, `curl`")),
+    createdAt: time("When it was made"),
+    lastUsedAt: time("When it was last used, to the hour"),
+    expiresAt: time("When it ends if it is not used any more"),
+    current: Type.Boolean({ description: "Whether it is the one that asks" }),
+  }),
+) satisfies Describes<Session>;
 
 const role = oneOf("The asking member's own", "owner", "moderator", "member");
 const involvement = oneOf("What the member wants to be told of", "all", "mentions", "none");
@@ -238,6 +250,7 @@ export const foundMessages = Type.Object({
 
 export const users = Type.Object({ users: Type.Array(ref(user)) });
 export const tokens = Type.Object({ tokens: Type.Array(ref(token)) });
+export const sessions = Type.Object({ sessions: Type.Array(ref(session)) });
 export const members = Type.Object({ members: Type.Array(ref(member)) });
 export const health = Type.Object({ status: Type.String() });
 
@@ -248,6 +261,7 @@ export const NAMED: TSchema[] = [
   peer,
   token,
   madeToken,
+  session,
   room,
   roomList,
   openRoom,
