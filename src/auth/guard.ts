@@ -108,10 +108,18 @@ export interface Dependencies {
   announce: Announce;
 }
 
+/** Who asks. @throws Problem 401 */
+export const callerOf = async (
+  request: Request,
+  callers: Callers,
+  config: Config,
+  spent: Spent = { statements: 0, ms: 0 },
+): Promise<Caller> => callers.identify(secretOf(request, config), spent);
+
 /** The plugin behind which everything authenticated lives: it yields `caller`, or answers 401. */
 export const guard = (callers: Callers, config: Config) =>
   new Elysia().derive({ as: "scoped" }, async ({ request, set }) => {
     set.headers["cache-control"] = "no-store";
     const spent: Spent = { statements: 0, ms: 0 };
-    return { caller: await callers.identify(secretOf(request, config), spent), spent };
+    return { caller: await callerOf(request, callers, config, spent), spent };
   });

@@ -1,6 +1,6 @@
 import { arrayLiteral, type Sql } from "../db/client.ts";
 import { isDuplicate } from "../db/errors.ts";
-import { Problem } from "../problem.ts";
+import { Problem, unauthenticated } from "../problem.ts";
 import { deviceOf } from "./device.ts";
 
 /** A person, as everybody may see them. */
@@ -13,6 +13,7 @@ export interface User {
 /** Who asks, and by which session or token: `s12`, `t7`. Open streams hang on that. */
 export interface Caller extends User {
   credential: string;
+  administrator: boolean;
   /** How many revocations there had been when this was true (src/live/rights.ts). */
   provenAt: number;
 }
@@ -45,10 +46,10 @@ export async function createUser(
   }
 }
 
-/** The user of a handle with the password's hash, or undefined. */
+/** The user of a handle with the password's hash, or undefined; so for one who is deactivated. */
 export async function findByHandle(sql: Sql, handle: string) {
   const [row] = await sql<(User & { password_hash: string | null })[]>`
-    select id, handle, name, password_hash from users where handle = ${handle}`;
+    select id, handle, name, password_hash from users where handle = ${handle} and deactivated_at is null`;
   return row;
 }
 
@@ -57,7 +58,7 @@ export async function findByHandle(sql: Sql, handle: string) {
  * @param session.passwordHash that the password was checked against: of a sign-in and a change of the password at the
  *   same moment, the change waits and sees the new session, or the sign-in waits and finds the password changed
  * @param session.replacedHash of the secret that the browser's cookie names; null: none
- * @returns the credentials that ended, or undefined if the password has changed meanwhile
+ * @returns the credentials that ended, or undefined if the password has changed meanwhile, or the user was deactivated
  */
 export async function createSession(
   sql: Sql,
@@ -72,7 +73,9 @@ export async function createSession(
 ): Promise<string[] | undefined> {
   const [row] = await sql<{ made: boolean; ended: string[] }[]>`
     with u as (
-      select id from users where id = ${session.userId} and password_hash = ${session.passwordHash} for share
+      select id from users
+       where id = ${session.userId} and password_hash = ${session.passwordHash} and deactivated_at is null
+         for share
     ), ended as (
       delete from sessions
        where exists (select from u)
@@ -108,9 +111,9 @@ export async function findBySession(
          set last_used_at = now(), expires_at = least(ends_at, now() + make_interval(days => ${sessionIdleDays}::int))
        where id in (select id from session where stale)
     )
-    select u.id, u.handle, u.name, 's' || s.id as credential, r.count as "provenAt",
+    select u.id, u.handle, u.name, 's' || s.id as credential, u.administrator, r.count as "provenAt",
            extract(epoch from s.expires_at - now())::float8 * 1000 as "msLeft"
-      from session s join users u on u.id = s.user_id, revocations r`;
+      from session s join users u on u.id = s.user_id and u.deactivated_at is null, revocations r`;
   return row;
 }
 
@@ -124,8 +127,8 @@ export async function findByToken(sql: Sql, secretHash: Buffer): Promise<FoundCa
     ), used as (
       update tokens set last_used_at = now() where id in (select id from token where stale)
     )
-    select u.id, u.handle, u.name, 't' || t.id as credential, r.count as "provenAt", null as "msLeft"
-      from token t join users u on u.id = t.user_id, revocations r`;
+    select u.id, u.handle, u.name, 't' || t.id as credential, u.administrator, r.count as "provenAt", null as "msLeft"
+      from token t join users u on u.id = t.user_id and u.deactivated_at is null, revocations r`;
   return row;
 }
 
@@ -202,14 +205,21 @@ export interface Token {
   lastUsedAt: Date | null;
 }
 
-/** Makes a bearer token; only its hash is kept. */
+/**
+ * Makes a bearer token; only its hash is kept. In two statements, as a change of the password is: who ends all that gives
+ * the user a right holds the user's row, and the second statement sees whether the asking session was among it.
+ * @throws Problem 401 if it has ended meanwhile
+ */
 export async function createToken(
-  sql: Sql,
-  token: { userId: number; name: string; secretHash: Buffer },
+  tx: Sql,
+  { id, credential }: Caller,
+  token: { name: string; secretHash: Buffer },
 ): Promise<{ id: number; name: string; createdAt: Date }> {
-  const [row] = await sql<{ id: number; name: string; createdAt: Date }[]>`
+  await tx`select from users where id = ${id} for share`;
+  if ((await lapsed(tx, [credential])).length > 0) throw unauthenticated();
+  const [row] = await tx<{ id: number; name: string; createdAt: Date }[]>`
     insert into tokens (user_id, name, secret_hash)
-    values (${token.userId}, ${token.name}, ${token.secretHash})
+    values (${id}, ${token.name}, ${token.secretHash})
     returning id, name, created_at as "createdAt"`;
   return row as { id: number; name: string; createdAt: Date };
 }

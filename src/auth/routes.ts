@@ -7,13 +7,8 @@ import { cookieOf, type Dependencies, guard, sessionCookie } from "./guard.ts";
 import { hashPassword, verifyPassword } from "./passwords.ts";
 import * as queries from "./queries.ts";
 import { hashSecret, newSessionSecret, newToken } from "./secrets.ts";
+import { handle } from "./words.ts";
 
-const handle = text({
-  minLength: 2,
-  maxLength: 32,
-  pattern: "^[a-z0-9._-]{2,32}$",
-  description: "takes 2 to 32 of a-z, 0-9, dot, underscore and dash",
-});
 const password = text({ minLength: 8, maxLength: 256, description: "takes 8 to 256 characters" });
 /** A password that is only compared may be of any length that fits a body. */
 const anyPassword = text({ minLength: 0, maxLength: 1024 });
@@ -129,11 +124,8 @@ export function authRoutes({ db, callers, config, announce }: Dependencies) {
       "/tokens",
       async ({ caller, body, set }) => {
         const token = newToken();
-        const made = await queries.createToken(sql, {
-          userId: caller.id,
-          name: body.name,
-          secretHash: hashSecret(token),
-        });
+        const wanted = { name: body.name, secretHash: hashSecret(token) };
+        const made = await db.transaction((tx) => queries.createToken(tx, caller, wanted));
         set.status = 201;
         return { id: made.id, name: made.name, token, createdAt: made.createdAt };
       },
