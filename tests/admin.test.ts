@@ -238,12 +238,14 @@ describe("a deactivated user", () => {
       const ada = await server.person("ada");
       expect(await status(ada)).toBe(200); // believed from now on
       // The deactivation holds the user's row; the other waits for it.
-      const deactivating = Promise.withResolvers<void>();
+      const [held, deactivating] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
       const deactivation = sql.begin(async (tx) => {
         await tx`update users set deactivated_at = now() where id = ${ada.user.id}`;
         await tx`delete from sessions where user_id = ${ada.user.id}`;
+        held.resolve();
         await deactivating.promise;
       });
+      await held.promise;
       const made =
         attempt === "token"
           ? ada.call("POST", "/tokens", { name: "late" }).then((reply) => reply.status)
