@@ -341,6 +341,18 @@ describe("administrators", () => {
     }
   });
 
+  test("the last two who unmake themselves at the same moment: one stays", async () => {
+    for (let i = 0; i < 5; i++) {
+      const ada = await server.person("ada");
+      await change(root, ada, { administrator: true });
+      const replies = [root, ada].map((who) => change(who, who, { administrator: false }));
+      const given = await Promise.all(replies.map(answer));
+      expect(given.sort()).toEqual(["200", "409 last-administrator"]);
+      await server.database.sql`update users set administrator = id = ${root.user.id}`;
+      for (const who of [root, ada]) await who.must("PATCH", "/users/me", { name: `Once more ${i}` });
+    }
+  });
+
   test("one who is unmade while an act waits does it no more", async () => {
     const { sql } = server.database;
     const [ada, ben] = [await server.person("ada"), await server.person("ben")];
