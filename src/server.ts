@@ -1,6 +1,7 @@
 import { createApp } from "./app.ts";
 import { Callers } from "./auth/guard.ts";
 import { JwtVerifier } from "./auth/jwt.ts";
+import { sweepExpiredSessions } from "./auth/sweep.ts";
 import type { Config } from "./config.ts";
 import { connect, type Target } from "./db/client.ts";
 import { migrate } from "./db/migrate.ts";
@@ -51,6 +52,7 @@ export async function startServer(config: Config, target: Target, log: Log, pace
   const cursors = await readCursors(db.sql);
   const callers = new Callers(
     db.sql,
+    config,
     config.jwt
       ? knowByJwt(new JwtVerifier(config.jwt, log), db, (...hints) => announce(...hints))
       : undefined,
@@ -88,6 +90,8 @@ export async function startServer(config: Config, target: Target, log: Log, pace
   const typists = new Typists(db.sql, announce);
   const purging = purgeRemovedRooms(db.sql, log);
   opened.defer(() => purging.stop());
+  const sweeping = sweepExpiredSessions(db.sql, log);
+  opened.defer(() => sweeping.stop());
 
   let draining = false;
   const app = createApp({

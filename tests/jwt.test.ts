@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createHmac, createPublicKey } from "node:crypto";
 import { exportJWK, exportSPKI, generateKeyPair, importJWK, type JWK, SignJWT } from "jose";
+import { changeAccount } from "../src/admin/queries.ts";
 import { readConfig } from "../src/config.ts";
 import { createLog } from "../src/log.ts";
 import { startServer } from "../src/server.ts";
@@ -149,7 +150,7 @@ describe("who is known", () => {
     const session = Client.of(server.api, user, { cookie: cookie.split(";")[0] as string });
     expect(await session.must("GET", "/session")).toEqual(user);
     const [row] = await server.database.sql`
-      select expires_at > now() + interval '29 days' as long from sessions where user_id = ${user.id}`;
+      select ends_at > now() + interval '29 days' as long from sessions where user_id = ${user.id}`;
     expect(row?.long).toBe(true);
     expect(await answer(session.call("DELETE", "/session"))).toBe("204");
     expect(await answer(session.call("GET", "/session"))).toBe("401 unauthenticated");
@@ -771,6 +772,52 @@ describe("when the right ends", () => {
       expect(reader.ended).toBe(false);
       reader.close();
     }
+  });
+
+  test("who is deactivated comes in no more, by whatever token, at any server, until they are reactivated", async () => {
+    const admin = await server.administrator();
+    const sub = newSubject();
+    const token = await issuer.token("ES256", { sub });
+    const user: any = await (await me(token)).json();
+    const there = byHand(HS256, issuer.claims({ sub }));
+    const of = (api: string, headers: Record<string, string>) => Client.of(api, user, headers);
+    const [here, elsewhere] = [of(server.api, bearer(token)), of(secretServer.api, bearer(there))];
+    const room = await here.openRoom("general");
+    const readers = [await here.stream(), await here.watch(room.id), await elsewhere.stream()];
+    await Promise.all(readers.map((reader) => reader.until(({ events }) => events.length > 1)));
+    const patch = (deactivated: boolean) => admin.must("PATCH", `/admin/users/${user.id}`, { deactivated });
+    await patch(true);
+    expect(await judged(token)).toBe(REFUSED);
+    expect(await judged(await issuer.token("ES256", { sub, name: "Another" }))).toBe(REFUSED);
+    for (const reader of readers) {
+      await reader.until(({ ended }) => ended);
+      expect(reader.bye).toBe("signed-out");
+    }
+    expect(await judged(there, secretServer.api)).toBe(REFUSED);
+    expect(await server.database.sql`select from users where name = 'Another'`).toHaveLength(0);
+    await patch(false);
+    expect(await (await me(token)).json()).toEqual(user);
+  });
+
+  test("nothing that is committed after a deactivation is told to a stream by JWT, hint or no hint", async () => {
+    const admin = await server.administrator();
+    const sub = newSubject();
+    const member = Client.of(
+      secretServer.api,
+      (await (await me(await issuer.token("ES256", { sub }))).json()) as any,
+      bearer(byHand(HS256, issuer.claims({ sub }))),
+    );
+    const room = await admin.openRoom("general", [member]);
+    const stream = await member.watch(room.id);
+    await stream.event("messages");
+    // Done without a word to anybody, as by a server whose hints are lost.
+    await server.database.sql.begin((tx) =>
+      changeAccount(tx, { userId: admin.user.id, address: null }, member.user.id, { deactivated: true }),
+    );
+    await admin.send(room.id, "canary");
+    await stream.until(({ ended }) => ended);
+    expect(stream.bye).toBe("signed-out");
+    expect(JSON.stringify(stream.events)).not.toContain("canary");
   });
 
   test("an identity that ends takes the streams of all its tokens with it, at every server", async () => {

@@ -163,6 +163,28 @@ describe("by invite", () => {
   });
 });
 
+describe("POST /invites", () => {
+  test("an administrator makes links, and nobody else does", async () => {
+    const [admin, ada] = [await open.administrator(), await open.person("ada")];
+    const made = await admin.call("POST", "/invites", { days: 2 });
+    expect(made.status).toBe(201);
+    expect(made.headers.get("cache-control")).toBe("no-store");
+    const { id, invite, link, expiresAt } = made.body;
+    expect(link).toBe(`${open.url}/#/invite/${invite}`);
+    const [row] = await open.database.sql`
+      select created_by, expires_at, expires_at - created_at = interval '2 days' as right from invites where id = ${id}`;
+    expect(row).toEqual({ created_by: admin.user.id, expires_at: new Date(expiresAt), right: true });
+    expect(await answer(signUp(byInvite, { ...someone(), invite }))).toBe("201");
+
+    expect((await admin.call("POST", "/invites")).status).toBe(201); // 7 days
+    for (const days of [0, 366, 1.5, "7", null]) {
+      expect(await answer(admin.call("POST", "/invites", { days }))).toBe("422 invalid");
+    }
+    expect(await answer(ada.call("POST", "/invites", {}))).toBe("403 forbidden");
+    expect(await answer(ada.with({}).call("POST", "/invites", {}))).toBe("401 unauthenticated");
+  });
+});
+
 describe("bun run invite", () => {
   async function run(args: string[], env: Record<string, string> = {}) {
     const child = Bun.spawn({

@@ -28,7 +28,7 @@ export const knowByJwt =
       for (let attempt = 1; attempt <= MOST_HANDLES; attempt++) {
         const known = await findByIdentity(db.sql, { issuer, subject });
         if (known) return known;
-        if (isThere) throw unauthenticated(); // its user may not come in
+        if (isThere) throw unauthenticated(); // its user is deactivated
         const handle = nextHandle(wish, attempt);
         const name = told.name ?? cleanName(claims.preferredUsername) ?? handle;
         const made = await createByIdentity(db.sql, { issuer, subject }, { handle, name }, told);

@@ -11,11 +11,12 @@ export interface Identity {
 /** A user by identity, and the name that the issuer told last. */
 export type Known = Caller & { toldName: string | null; toldAt: Date };
 
-/** The user of an identity, if there is one. */
+/** The user of an identity, if there is one who is not deactivated. */
 export async function findByIdentity(sql: Sql, { issuer, subject }: Identity): Promise<Known | undefined> {
   const [row] = await sql<Known[]>`
-    select u.id, u.handle, u.name, 'j' || i.id as credential, i.name as "toldName", i.told_at as "toldAt"
-      from identities i join users u on u.id = i.user_id
+    select u.id, u.handle, u.name, 'j' || i.id as credential, i.name as "toldName", i.told_at as "toldAt",
+           u.administrator, r.count as "provenAt"
+      from identities i join users u on u.id = i.user_id and u.deactivated_at is null, revocations r
      where i.issuer = ${issuer} and i.subject = ${subject}`;
   return row;
 }
@@ -40,7 +41,8 @@ export async function createByIdentity(
         insert into identities (user_id, issuer, subject, name, told_at)
         select id, ${issuer}, ${subject}, ${told.name}, ${told.at} from u returning id
       )
-      select u.id, u.handle, u.name, 'j' || i.id as credential from u, i`;
+      select u.id, u.handle, u.name, 'j' || i.id as credential, false as administrator, r.count as "provenAt"
+        from u, i, revocations r`;
     return row ?? "taken";
   } catch (error) {
     if (!isDuplicate(error, "identities_issuer_subject_key")) throw error;

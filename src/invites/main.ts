@@ -1,6 +1,6 @@
 import { hashSecret, newInviteCode } from "../auth/secrets.ts";
 import { type Config, ConfigError, readConfig } from "../config.ts";
-import { withDatabase } from "../demo/database.ts";
+import { withDatabase } from "../db/borrow.ts";
 import { inviteLink } from "./link.ts";
 import { HELP, OptionError, readOptions } from "./options.ts";
 import { createInvite } from "./queries.ts";

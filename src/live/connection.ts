@@ -41,6 +41,8 @@ export class Connection {
     now: number,
     /** Told once: why it ended, or that the client went. */
     private readonly onEnd: (reason: ByeReason | "gone") => void,
+    /** As of how many revocations it is known to have the right (rights.ts). */
+    public provenAt = 0,
     /** When the right ends by itself, if it does. */
     readonly until = Number.POSITIVE_INFINITY,
   ) {

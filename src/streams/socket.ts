@@ -84,12 +84,12 @@ export class Socket {
   open(raw: Raw): void {
     const { caller, parts } = this;
     const wire = { ...wireOf(raw), beat: (now: number) => this.#beat(raw, now) };
-    const closed = (reason: string) => {
+    const onEnd = (reason: ByeReason | "gone") => {
       const seconds = Math.round((Date.now() - this.#opened) / 1000);
       parts.log.info({ user: caller.id, reason, seconds }, "socket closed");
     };
-    const { id, credential, until } = caller;
-    this.#connection = new Connection(id, credential, wire, this.#opened, closed, until);
+    const { id, credential, provenAt, until } = caller;
+    this.#connection = new Connection(id, credential, wire, this.#opened, onEnd, provenAt, until);
     parts.log.info({ user: caller.id }, "socket opened");
     if (!parts.hub.join(this.#connection)) this.#connection.end("signed-out");
   }
