@@ -1,11 +1,12 @@
 import { untracked, useSignalEffect } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
-import { goHome, route } from "../route.ts";
+import { route } from "../route.ts";
 import { client, panel, roomOf } from "../state.ts";
 import { t } from "../words.ts";
 import { Announcer } from "./announcer.tsx";
 import { Composer } from "./composer.tsx";
 import { Conversation } from "./conversation.ts";
+import { Gone } from "./gone.tsx";
 import { RoomHead } from "./head.tsx";
 import { Jumps } from "./jumps.tsx";
 import { MembersPanel } from "./members.tsx";
@@ -23,7 +24,7 @@ export function RoomView({ roomId }: { roomId: number }) {
   });
   conversation?.changes.value; // `gone` may be among them
   if (!conversation) return null;
-  if (!roomOf(roomId) || conversation.timeline.gone) return <Gone />;
+  if (!roomOf(roomId) || conversation.timeline.gone) return <Gone roomId={roomId} />;
   const close = () => {
     panel.value = null;
   };
@@ -46,16 +47,6 @@ export function RoomView({ roomId }: { roomId: number }) {
     </>
   );
 }
-
-const Gone = () => (
-  <div class="main-empty" role="alert">
-    <p>{t.roomGone}</p>
-    <p>{t.roomGoneHint}</p>
-    <button type="button" class="button" onClick={goHome}>
-      {t.back}
-    </button>
-  </div>
-);
 
 /** Who is typing. Its line is always there, so that nothing moves when somebody begins. */
 function Typing({ conversation }: { conversation: Conversation }) {
