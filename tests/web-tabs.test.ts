@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import type { Page } from "playwright-core";
 import type { Client } from "./support/client.ts";
 import { type ClientPages, clientPages, show } from "./support/client-page.ts";
 import { eventually } from "./support/eventually.ts";
@@ -90,6 +91,25 @@ describe("the tabs of a browser", () => {
     await streams(0);
   });
 
+  test("what a leader of before still tells is not listened to", async () => {
+    const ada = await server.person("ada");
+    const context = await pages.context(ada);
+    const room = await ben.openRoom("stale", [ada]);
+    const tabs = await openTabs(pages, context, 2);
+    for (const tab of tabs) await hasStatus(tab, "live");
+    await tabs[0]?.evaluate(async () => {
+      const channel = new BroadcastChannel(`foyer:${window.client.me.id}`);
+      const page = { cursor: "old", rooms: [], left: [], reset: true };
+      channel.postMessage({ kind: "told", term: 1, status: "live", cursor: "old", page });
+    });
+    await ben.send(room.id, "and now");
+    await tabs[1]?.waitForFunction(() => window.client.rooms.all()[0]?.lastMessage?.body === "and now");
+    await settle(ada, tabs);
+    expect((await listIn(tabs[1] as Page)).length).toBe(1);
+    await context.close();
+    await streams(0);
+  });
+
   test("a tab that missed what the new leader had already asked for gets it all the same", async () => {
     const ada = await server.person("ada");
     const context = await pages.context(ada);
@@ -116,9 +136,9 @@ describe("the tabs of a browser", () => {
       await tab.evaluate(() => window.client.onSignedOut(() => (document.title += " signed out")));
     }
     const [first, ...rest] = tabs;
-    await first?.evaluate(async () => {
-      await window.client.api.signOut();
+    await first?.evaluate(() => {
       window.client.announceSignOut();
+      window.client.close();
     });
     for (const tab of rest) await tab.waitForFunction(() => document.title === "A bare page signed out");
     await streams(0);
@@ -132,11 +152,14 @@ describe("the tabs of a browser", () => {
     for (const tab of tabs) {
       await tab.evaluate(() => window.client.onSignedOut(() => (document.title += " signed out")));
     }
+    for (const tab of tabs) await hasStatus(tab, "live");
+    const asked = pages.requests.length;
     await (await ada.signInAgain()).must("PUT", "/session/password", {
       current: "correct horse",
       next: "another horse",
     });
     for (const tab of tabs) await tab.waitForFunction(() => document.title === "A bare page signed out");
+    expect(pages.requests.slice(asked)).toEqual([]); // whoever is told does not ask
     await context.close();
   });
 

@@ -34,7 +34,8 @@ export class Line {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #told: Status = "connecting";
   #isClosed = false;
-  #hiddenAt = 0;
+  /** When this tab was last known to hear what is told (ms since the epoch). */
+  #awakeAt = Date.now();
   readonly #forget: (() => void)[];
 
   constructor(
@@ -151,11 +152,9 @@ export class Line {
 
   /** A page that slept for long may have slept through what was told. */
   #shown(): void {
-    if (!this.surroundings.visible) {
-      this.#hiddenAt = Date.now();
-      return;
-    }
-    if (this.#stream || Date.now() - this.#hiddenAt < this.pace.watchdogMs) return;
+    const slept = Date.now() - this.#awakeAt;
+    this.#awakeAt = Date.now();
+    if (!this.surroundings.visible || this.#stream || slept < this.pace.watchdogMs) return;
     this.#gap = tick();
     this.#catchUp(0);
   }

@@ -160,25 +160,30 @@ export class Outbox {
     const line = { wake: () => {} };
     this.#rooms.set(roomId, line);
     let failures = 0;
-    for (;;) {
-      const next = this.#next(roomId);
-      if (!next || this.#stop.signal.aborted) break;
-      const atLeast = await this.#try(next);
-      if (atLeast === null) {
-        failures = 0;
-        continue;
+    try {
+      for (;;) {
+        const next = this.#next(roomId);
+        if (!next || this.#stop.signal.aborted) return;
+        const atLeast = await this.#try(next);
+        if (atLeast === null) failures = 0;
+        else if (await this.#pause(line, retryDelay(this.pace.retryMs, failures, atLeast))) failures = 0;
+        else failures++;
       }
-      if (this.#stop.signal.aborted) break;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, retryDelay(this.pace.retryMs, failures++, atLeast));
-      line.wake = () => {
-        failures = 0;
-        resolve();
-      };
-      await promise;
-      clearTimeout(timer);
+    } finally {
+      this.#rooms.delete(roomId);
     }
-    this.#rooms.delete(roomId);
+  }
+
+  /** @returns whether it was woken before the time was up */
+  #pause(line: { wake: () => void }, ms: number): Promise<boolean> {
+    if (this.#stop.signal.aborted) return Promise.resolve(true);
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const timer = setTimeout(() => resolve(false), ms);
+    line.wake = () => {
+      clearTimeout(timer);
+      resolve(true);
+    };
+    return promise;
   }
 
   #next(roomId: number): Kept | undefined {
