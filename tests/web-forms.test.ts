@@ -340,7 +340,7 @@ test("who signs out with messages unsent is asked first", async () => {
   const dialog = page.getByRole("dialog", { name: "Settings" });
   await button(dialog, "Sign out").click();
   await button(dialog.getByRole("group", { name: /have not been sent yet/ }), "Sign out").click();
-  await page.getByRole("heading", { name: "Foyer" }).waitFor();
+  await button(page, "Sign in").waitFor();
 });
 
 test("a member sees only what a member may set, and leaves", async () => {

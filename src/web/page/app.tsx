@@ -19,6 +19,7 @@ export function App() {
     <div class={roomId === null ? "shell" : "shell in-room"}>
       <Sidebar />
       <main class="main" id="conversation" tabIndex={-1}>
+        <h1 class="visually-hidden">Foyer</h1>
         {roomId === null ? <NothingOpen /> : <RoomView key={roomId} roomId={roomId} />}
       </main>
       <StatusLine />

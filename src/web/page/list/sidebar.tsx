@@ -19,7 +19,7 @@ export function Sidebar() {
         {t.skip}
       </button>
       <header class="sidebar-head">
-        <h1>{t.rooms}</h1>
+        <h2>{t.rooms}</h2>
         {ACTIONS.map(({ name, icon, words }) => (
           <button
             key={name}

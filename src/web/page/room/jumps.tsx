@@ -19,7 +19,7 @@ export function Jumps({ conversation }: { conversation: Conversation }) {
         <button
           type="button"
           class="jump round"
-          aria-label={t.jumpToEnd}
+          aria-label={unread > 0 ? `${t.jumpToEnd}, ${t.unread(unread)}` : t.jumpToEnd}
           title={t.jumpToEnd}
           onClick={() => conversation.jumpToEnd()}
         >

@@ -32,7 +32,7 @@ export function Reactions({ conversation, message, people }: ReactionsProps) {
   return (
     <ul class="reactions" aria-label={t.reactions}>
       {message.reactions.map(({ emoji, users }) => {
-        const words = t.reactionBy(emoji, namesOf(users, people));
+        const names = namesOf(users, people);
         const own = users.includes(mine);
         return (
           <li key={emoji}>
@@ -40,8 +40,8 @@ export function Reactions({ conversation, message, people }: ReactionsProps) {
               type="button"
               class="reaction"
               aria-pressed={own}
-              aria-label={words}
-              title={words}
+              aria-label={`${emoji} ${users.length}, ${names}`}
+              title={t.reactionBy(emoji, names)}
               onClick={() => toggle(emoji, !own)}
             >
               <span aria-hidden="true">{emoji}</span> {users.length}
