@@ -30,7 +30,11 @@ export class Timeline {
   readonly #listeners = new Listeners();
   readonly #forget: () => void;
   #loading: "first" | "older" | "newer" | null = null;
-  #error: ApiError | NetworkError | null = null;
+  /** Of messages and of members: that the one is there says nothing of the other. */
+  readonly #errors: Record<"messages" | "members", ApiError | NetworkError | null> = {
+    messages: null,
+    members: null,
+  };
   #gone = false;
   #isClosed = false;
   /** Another number, another place: what was asked for before is not wanted any more. */
@@ -72,7 +76,7 @@ export class Timeline {
   }
   /** Why the last request failed. */
   get error(): ApiError | NetworkError | null {
-    return this.#error;
+    return this.#errors.messages ?? this.#errors.members;
   }
   /** Whether the room is no longer there, or no longer one's own. */
   get gone(): boolean {
@@ -92,7 +96,7 @@ export class Timeline {
     this.#around = around;
     this.#setLoading("first");
     if (this.#members.list.length === 0) void this.reloadMembers();
-    await this.#attempt(async () => {
+    await this.#attempt("messages", async () => {
       const page = await this.parts.api.messages(this.roomId, { around, limit: PAGE });
       if (this.#isClosed || place !== this.#place) return;
       this.#window.replace(page);
@@ -122,7 +126,7 @@ export class Timeline {
   }
 
   async reloadMembers(): Promise<void> {
-    await this.#attempt(() => this.#members.load());
+    await this.#attempt("members", () => this.#members.load());
     this.#tell();
   }
 
@@ -132,9 +136,12 @@ export class Timeline {
 
   /** The network is back: what failed is tried again. */
   recover(): void {
-    if (!this.#error || this.#loading || this.#gone) return;
+    if (!this.error || this.#loading || this.#gone) return;
     if (this.messages.length === 0 && !this.atStart) void this.open(this.#around);
-    else void this.reloadMembers();
+    else {
+      this.#errors.messages = null; // a page that is asked for again
+      void this.reloadMembers();
+    }
   }
 
   close(): void {
@@ -153,7 +160,7 @@ export class Timeline {
     if (this.#loading || !first || !last) return;
     const place = this.#place;
     this.#setLoading(way);
-    await this.#attempt(async () => {
+    await this.#attempt("messages", async () => {
       const from = way === "older" ? { before: first.seq } : { after: last.seq };
       const page = await this.parts.api.messages(this.roomId, { ...from, limit: PAGE });
       if (place === this.#place) this.#window.extend(way, page);
@@ -200,7 +207,7 @@ export class Timeline {
     do {
       this.#refreshAgain = false;
       const place = this.#place;
-      await this.#attempt(async () => {
+      await this.#attempt("messages", async () => {
         const page = await this.parts.api.messages(this.roomId, { limit: PAGE });
         if (place !== this.#place) return;
         const isAboutMembers = page.messages.some((message) =>
@@ -208,7 +215,7 @@ export class Timeline {
         );
         this.#window.refresh(page);
         this.#arrived(page.messages);
-        if (isAboutMembers) await this.#members.load();
+        if (isAboutMembers) void this.reloadMembers();
       });
       this.#tell();
     } while (this.#refreshAgain && !this.#isClosed);
@@ -216,14 +223,14 @@ export class Timeline {
   }
 
   /** Keeps what fails for `error`; what is no answer of the API is a fault, and thrown. */
-  async #attempt(what: () => Promise<void>): Promise<void> {
+  async #attempt(of: "messages" | "members", what: () => Promise<void>): Promise<void> {
     try {
       await what();
-      if (!this.#isClosed) this.#error = null;
+      if (!this.#isClosed) this.#errors[of] = null;
     } catch (error) {
       if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
       if (this.#isClosed) return;
-      this.#error = error;
+      this.#errors[of] = error;
       if (!(error instanceof ApiError)) return;
       if (error.status === 401) this.#ended("signed-out");
       if (error.code === "room-not-found") this.#ended("gone");
