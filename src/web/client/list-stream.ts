@@ -20,9 +20,10 @@ export interface ListStreamHooks {
 export class ListStream {
   readonly #feed: Feed;
   #isPolled = false;
+  /** Another number, another time of polling: what was asked for in the one before is not wanted any more. */
+  #spell = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #failures = 0;
-  #isClosed = false;
 
   constructor(
     private readonly api: Api,
@@ -43,7 +44,8 @@ export class ListStream {
         state: (state) => {
           clearTimeout(this.#timer);
           this.#isPolled = false;
-          if (state === "failing") this.#poll();
+          this.#spell++;
+          if (state === "failing") this.#poll(this.#spell);
           this.hooks.sign();
         },
         ended: () => this.hooks.signedOut(),
@@ -51,7 +53,7 @@ export class ListStream {
       surroundings,
       pace,
     );
-    if (this.#feed.state === "failing") this.#poll(); // there are no streams here at all
+    if (this.#feed.state === "failing") this.#poll(this.#spell); // there are no streams here at all
   }
 
   get cursor(): string {
@@ -64,16 +66,17 @@ export class ListStream {
   }
 
   close(): void {
-    this.#isClosed = true;
+    this.#spell++;
     clearTimeout(this.#timer);
     this.#feed.close();
   }
 
-  async #poll(): Promise<void> {
+  /** @param spell in which it is asked: it ends when the stream comes through, or nobody wants it any more */
+  async #poll(spell: number): Promise<void> {
     let delay = about(this.pace.pollMs);
     try {
       const page = await this.api.rooms(this.#feed.cursor || undefined);
-      if (this.#isOver) return;
+      if (spell !== this.#spell) return;
       this.#failures = 0;
       this.#isPolled = true;
       this.surroundings.reached();
@@ -81,19 +84,14 @@ export class ListStream {
       this.hooks.sign();
     } catch (error) {
       if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
-      if (this.#isOver) return;
+      if (spell !== this.#spell) return;
       if (error instanceof ApiError && error.status === 401) return this.hooks.signedOut();
       this.#isPolled = false;
       const atLeast = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
       delay = Math.max(delay, retryDelay(this.pace.retryMs, this.#failures++, atLeast));
       this.hooks.sign();
     }
-    if (!this.#isOver) this.#timer = setTimeout(() => this.#poll(), delay);
-  }
-
-  /** Whether the stream came through, or nobody wants it any more. */
-  get #isOver(): boolean {
-    return this.#isClosed || this.#feed.state !== "failing";
+    if (spell === this.#spell) this.#timer = setTimeout(() => this.#poll(spell), delay);
   }
 }
 

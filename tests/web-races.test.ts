@@ -1,0 +1,74 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import type { BrowserContext, Page } from "playwright-core";
+import type { Client } from "./support/client.ts";
+import { type ClientPages, clientPages, openClient, openTimeline, show } from "./support/client-page.ts";
+import { eventually } from "./support/eventually.ts";
+import { type TestServer, testServer } from "./support/server.ts";
+import { hasStatus, leaderOf, openTabs, settle, sleep } from "./support/tabs.ts";
+
+let server: TestServer;
+let pages: ClientPages;
+let ben: Client;
+let ada: Client;
+let context: BrowserContext;
+beforeAll(async () => {
+  server = await testServer();
+  pages = await clientPages(server.api);
+  ben = await server.person("ben");
+});
+beforeEach(async () => {
+  await context?.close();
+  pages.intercept = () => undefined;
+  ada = await server.person("ada");
+  context = await pages.context(ada);
+});
+afterAll(async () => {
+  await pages.close();
+  await server.close();
+});
+
+/** Keeps back the next answer to a request, as the server gave it. */
+function delayed(method: string, matches: (path: string, search: string) => boolean) {
+  const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  let isTaken = false;
+  pages.intercept = (request, path) => {
+    const { search } = new URL(request.url);
+    if (isTaken || request.method !== method || !matches(path, search)) return undefined;
+    isTaken = true;
+    return (async () => {
+      const given = await fetch(pages.target + path + search, { headers: request.headers });
+      const text = await given.text();
+      answer();
+      await released;
+      return new Response(text, { status: given.status, headers: { "content-type": "application/json" } });
+    })();
+  };
+  return { answered, release };
+}
+
+describe("the list", () => {
+  test("is asked for by one poll at a time, however often the stream comes and goes meanwhile", async () => {
+    const tab = await pages.open(context);
+    const polls: (() => void)[] = [];
+    let stream = "";
+    pages.intercept = (request, path) => {
+      if (path === "/stream/rooms") {
+        return new Response(stream, { headers: { "content-type": "text/event-stream" } }); // and it breaks
+      }
+      if (path !== "/rooms" || new URL(request.url).search === "") return undefined;
+      return new Promise((resolve) => polls.push(() => resolve(undefined)));
+    };
+    await openClient(tab, { pollMs: 100, retryMs: { first: 40, most: 80 } });
+    await eventually(() => polls.length === 1);
+    stream = "event: ping\ndata: {}\n\n";
+    await eventually(() => polls.length === 4, "a poll each time that it broke");
+    stream = "";
+    await hasStatus(tab, "connecting");
+    for (const answer of polls.splice(0)) answer();
+    await hasStatus(tab, "polling");
+    await eventually(() => polls.length > 0);
+    await tab.evaluate(() => new Promise((resolve) => setTimeout(resolve, 300))); // time for more than one
+    expect(polls.length).toBe(1);
+  });
+});
