@@ -48,6 +48,36 @@ function delayed(method: string, matches: (path: string, search: string) => bool
 }
 
 describe("the list", () => {
+  test("heeds no note that it does not understand", async () => {
+    const room = await ben.openRoom("noise", [ada]);
+    const tabs = await openTabs(pages, context, 3);
+    for (const tab of tabs) await hasStatus(tab, "live");
+    for (const tab of tabs) {
+      await tab.evaluate(() =>
+        window.client.onStatus(() => {
+          document.title = window.client.status;
+        }),
+      );
+    }
+    const stranger = await pages.open(context);
+    await stranger.evaluate((id) => {
+      const channel = new BroadcastChannel(`foyer:${id}`);
+      for (const note of [null, 7, "hello", { kind: "news of tomorrow" }, { kind: "told" }]) {
+        channel.postMessage(note);
+      }
+    }, ada.user.id);
+    await ben.send(room.id, "told after it");
+    await settle(ada, tabs);
+    for (const tab of tabs) expect(await tab.title()).toBe("A bare page"); // live as before
+    const leader = await leaderOf(tabs);
+    await leader.close();
+    const others = tabs.filter((tab) => tab !== leader);
+    await leaderOf(others);
+    for (const tab of others) await hasStatus(tab, "live");
+    await ben.send(room.id, "told by the next");
+    await settle(ada, others);
+  });
+
   test("is asked for by one poll at a time, however often the stream comes and goes meanwhile", async () => {
     const tab = await pages.open(context);
     const polls: (() => void)[] = [];

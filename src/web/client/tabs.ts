@@ -17,7 +17,7 @@ export interface Told {
   page: RoomsPage | null;
 }
 
-/** What tabs say to each other. */
+/** What tabs say to each other, also those with an older or newer page: what is to mean something else needs another kind. */
 type Note = { kind: "hello" } | { kind: "signed-out" } | ({ kind: "told"; term: number } & Told);
 
 export interface TabHooks {
@@ -57,7 +57,7 @@ export class Tabs {
   ) {
     if (canShare()) {
       this.#channel = new BroadcastChannel(name);
-      this.#channel.onmessage = ({ data }: MessageEvent<Note>) => this.#hear(data);
+      this.#channel.onmessage = ({ data }: MessageEvent<Note | null>) => this.#hear(data);
     }
     this.#forget = surroundings.onVisible.add(() => this.#watch(0));
   }
@@ -148,10 +148,10 @@ export class Tabs {
     this.#watch(this.pace.silenceMs);
   }
 
-  #hear(note: Note): void {
-    if (note.kind === "signed-out") this.hooks.signedOut();
-    else if (note.kind === "hello") this.tell(this.hooks.sign());
-    else this.#follow(note);
+  #hear(note: Note | null): void {
+    if (note?.kind === "signed-out") this.hooks.signedOut();
+    else if (note?.kind === "hello") this.tell(this.hooks.sign());
+    else if (note?.kind === "told" && Number.isFinite(note.term)) this.#follow(note);
   }
 
   #follow(note: Told & { term: number }): void {
