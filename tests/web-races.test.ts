@@ -48,6 +48,47 @@ function delayed(method: string, matches: (path: string, search: string) => bool
 }
 
 describe("the list", () => {
+  test("that was asked for before a leader's list, and is answered after it told something, misses nothing", async () => {
+    const [missed, told] = [await ben.openRoom("missed", [ada]), await ben.openRoom("told", [ada])];
+    const late = await pages.open(context);
+    const asking = delayed("GET", (path) => path === "/rooms");
+    const opening = openClient(late);
+    await asking.answered;
+    await ben.send(missed.id, "after the one asked, before the other");
+    const [leader] = await openTabs(pages, context, 1);
+    if (!leader) throw new Error("no tab");
+    await hasStatus(leader, "live");
+    await ben.send(told.id, "the leader tells of this");
+    await settle(ada, [leader]);
+    asking.release();
+    await opening;
+    await settle(ada, [leader, late]);
+  });
+
+  test("has no gap at a change of leader where the clock was set back", async () => {
+    const pace = { silenceMs: 300, answerMs: 1_000 };
+    const room = await ben.openRoom("a clock", [ada]);
+    await context.addInitScript(() => {
+      const { now } = Date;
+      Date.now = () => now() + 1_000 * Number(localStorage.getItem("fast"));
+    });
+    const [leader, hidden, next] = await openTabs(pages, context, 3, pace);
+    if (!leader || !hidden || !next) throw new Error("no tabs");
+    const others = [hidden, next];
+    const goFast = (seconds: number) =>
+      next.evaluate((seconds) => localStorage.setItem("fast", String(seconds)), seconds);
+    for (const tab of others) await hasStatus(tab, "live");
+    for (const tab of others) await show(tab, false); // they rob nobody
+    await sleep(leader);
+    await ben.send(room.id, "nobody tells of this");
+    await goFast(60);
+    await show(next, true); // after a minute, so that it asks
+    await settle(ada, [next]);
+    await goFast(-3_600);
+    await leaderOf(others);
+    await settle(ada, others);
+  });
+
   test("heeds no note that it does not understand", async () => {
     const room = await ben.openRoom("noise", [ada]);
     const tabs = await openTabs(pages, context, 3);
