@@ -143,3 +143,23 @@ describe("the list", () => {
     expect(polls.length).toBe(1);
   });
 });
+
+describe("a tab that starts", () => {
+  test("while another signs out does not take itself for signed in", async () => {
+    const [first] = await openTabs(pages, context, 1);
+    const late = await pages.open(context);
+    const asking = delayed("GET", (path) => path === "/rooms");
+    const opening = openClient(late).then(
+      () => "open",
+      (error) => String(error),
+    );
+    await asking.answered;
+    await first?.evaluate(async () => {
+      await window.client.api.signOut();
+      window.client.announceSignOut();
+    });
+    await late.evaluate(() => new Promise((resolve) => setTimeout(resolve, 100))); // and it has been heard of
+    asking.release();
+    expect(await opening).toContain("ApiError");
+  });
+});

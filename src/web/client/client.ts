@@ -1,5 +1,6 @@
 import type { Api } from "./api.ts";
 import type { User } from "./contract.ts";
+import { ApiError } from "./errors.ts";
 import { Line } from "./line.ts";
 import { Listeners } from "./listeners.ts";
 import { Outbox } from "./outbox.ts";
@@ -45,6 +46,7 @@ export class Client {
     const client = new Client(api, me, { ...PACE, ...pace });
     try {
       await client.#line.start();
+      if (client.#isClosed) throw new ApiError(401, "unauthenticated", "Meanwhile the session has ended.");
     } catch (error) {
       client.close();
       throw error;
