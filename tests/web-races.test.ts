@@ -163,3 +163,64 @@ describe("a tab that starts", () => {
     expect(await opening).toContain("ApiError");
   });
 });
+
+describe("a timeline", () => {
+  const bodies = (tab: Page) => tab.evaluate(() => window.timeline.messages.map(({ body }) => body));
+
+  /** The room's next stream begins with what a stream says to one who was away for too long. */
+  async function resetStream(roomId: number): Promise<void> {
+    const { messages, cursor } = await ada.page(roomId);
+    const { intercept } = pages;
+    let isTold = false;
+    pages.intercept = (request, path) => {
+      if (isTold || path !== `/stream/rooms/${roomId}`) return intercept(request, path);
+      isTold = true;
+      const data = JSON.stringify({ reset: true, messages, cursor });
+      return new Response(`event: messages\nid: ${cursor}\ndata: ${data}\n\n`, {
+        headers: { "content-type": "text/event-stream" },
+      });
+    };
+  }
+
+  test("holds no older state from an answer that a reset has overtaken", async () => {
+    const room = await ben.openRoom("overtaken", [ada]);
+    for (let i = 1; i <= 3; i++) await ben.send(room.id, `message ${i}`);
+    const [tab] = await openTabs(pages, context, 1, { retryMs: { first: 50, most: 100 } });
+    if (!tab) throw new Error("no tab");
+    await openTimeline(tab, room.id);
+    await eventually(() => server.hub.state.timelines === 1);
+    await show(tab, false);
+    await eventually(() => server.hub.state.timelines === 0);
+    const asking = delayed("GET", (path) => path === `/rooms/${room.id}/messages`);
+    const opening = tab.evaluate(() => window.timeline.open());
+    await asking.answered;
+    await ben.must("PATCH", `/rooms/${room.id}/messages/2`, { body: "edited" });
+    await resetStream(room.id);
+    await show(tab, true);
+    await eventually(async () => (await bodies(tab))[1] === "edited");
+    asking.release();
+    await opening;
+    await eventually(async () => (await tab.evaluate(() => window.timeline.loading)) === null);
+    expect(await bodies(tab)).toEqual(["message 1", "edited", "message 3"]);
+  });
+
+  test("that could not be loaded again after a reset is loaded once it can be", async () => {
+    const room = await ben.openRoom("again", [ada]);
+    for (let i = 1; i <= 120; i++) await ben.send(room.id, `message ${i}`);
+    const pace = { retryMs: { first: 50, most: 100 }, pollMs: 100 };
+    const [tab] = await openTabs(pages, context, 1, pace);
+    if (!tab) throw new Error("no tab");
+    await openTimeline(tab, room.id, 20);
+    await eventually(() => server.hub.state.timelines === 1);
+    await show(tab, false);
+    await ben.must("PATCH", `/rooms/${room.id}/messages/20`, { body: "edited" });
+    pages.intercept = (_, path) =>
+      path.endsWith("/messages") ? new Response("", { status: 503 }) : undefined;
+    await resetStream(room.id);
+    await show(tab, true);
+    await tab.waitForFunction(() => window.timeline.error !== null && window.timeline.loading === null);
+    pages.intercept = () => undefined;
+    pages.cut();
+    await eventually(async () => (await bodies(tab)).includes("edited"));
+  });
+});
