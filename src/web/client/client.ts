@@ -6,6 +6,7 @@ import { Listeners } from "./listeners.ts";
 import { Outbox } from "./outbox.ts";
 import { PACE, type Pace } from "./pace.ts";
 import { RoomList } from "./rooms.ts";
+import { Session } from "./session.ts";
 import { Slots } from "./slots.ts";
 import { Surroundings } from "./surroundings.ts";
 import type { Status } from "./tabs.ts";
@@ -16,6 +17,7 @@ export class Client {
   readonly rooms = new RoomList();
   readonly outbox: Outbox;
   readonly #surroundings = new Surroundings();
+  readonly #session: Session;
   readonly #line: Line;
   readonly #slots: Slots;
   readonly #timelines = new Set<Timeline>();
@@ -31,7 +33,8 @@ export class Client {
     private readonly pace: Pace,
   ) {
     const signedOut = () => this.#signOut();
-    this.outbox = new Outbox(api, me.id, this.#surroundings, pace, signedOut);
+    this.#session = new Session(api, me.id, this.#surroundings, signedOut);
+    this.outbox = new Outbox(api, me.id, this.#session, this.#surroundings, pace, signedOut);
     this.#slots = new Slots(`foyer:${me.id}`);
     const hooks = { status: () => this.#statusChanged(), signedOut };
     this.#line = new Line(api, me.id, this.rooms, hooks, this.#surroundings, pace);
@@ -101,6 +104,7 @@ export class Client {
     for (const timeline of [...this.#timelines]) timeline.close();
     this.#line.close();
     this.outbox.close();
+    this.#session.close();
     this.#surroundings.close();
     this.#onStatus.clear();
     this.#onSignedOut.clear();

@@ -1,8 +1,9 @@
 import type { Api } from "./api.ts";
 import type { RoomsPage } from "./contract.ts";
 import { ApiError, NetworkError } from "./errors.ts";
-import { Feed, type FeedEnd } from "./feed.ts";
+import { Feed } from "./feed.ts";
 import { about, type Pace, retryDelay } from "./pace.ts";
+import { whoIsThere } from "./session.ts";
 import type { Surroundings } from "./surroundings.ts";
 import type { Status } from "./tabs.ts";
 
@@ -93,10 +94,4 @@ export class ListStream {
     }
     if (spell === this.#spell) this.#timer = setTimeout(() => this.#poll(spell), delay);
   }
-}
-
-/** Whether the session still is this person's: another one may have signed in in this browser. */
-export async function whoIsThere(api: Api, userId: number): Promise<FeedEnd | null> {
-  const user = await api.session();
-  return user?.id === userId ? null : "signed-out";
 }

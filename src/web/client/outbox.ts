@@ -4,6 +4,7 @@ import { ApiError, NetworkError } from "./errors.ts";
 import { Listeners } from "./listeners.ts";
 import { type Kept, OutboxStore } from "./outbox-store.ts";
 import { type Pace, retryDelay } from "./pace.ts";
+import type { Session } from "./session.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { randomId, TabLock } from "./tab-lock.ts";
 
@@ -44,6 +45,7 @@ export class Outbox {
   constructor(
     private readonly api: Api,
     private readonly userId: number,
+    private readonly session: Session,
     private readonly surroundings: Surroundings,
     private readonly pace: Pace,
     /** Told of a 401: nothing more is sent. */
@@ -161,6 +163,7 @@ export class Outbox {
     this.#rooms.set(roomId, line);
     let failures = 0;
     for (;;) {
+      if (this.session.isInDoubt && !(await this.session.confirm())) break; // nothing is sent in another's name
       const next = this.#next(roomId);
       if (!next || this.#stop.signal.aborted) break;
       const atLeast = await this.#try(next);

@@ -1,0 +1,87 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import type { BrowserContext, Page } from "playwright-core";
+import type { Client } from "./support/client.ts";
+import { type ClientPages, clientPages, openClient } from "./support/client-page.ts";
+import { eventually } from "./support/eventually.ts";
+import { type TestServer, testServer } from "./support/server.ts";
+import { hasStatus, leaderOf, openTabs, settle } from "./support/tabs.ts";
+
+let server: TestServer;
+let pages: ClientPages;
+let ada: Client;
+let context: BrowserContext;
+beforeAll(async () => {
+  server = await testServer();
+  pages = await clientPages(server.api);
+});
+beforeEach(async () => {
+  await context?.close();
+  pages.intercept = () => undefined;
+  ada = await server.person("ada");
+  context = await pages.context(ada);
+});
+afterAll(async () => {
+  await pages.close();
+  await server.close();
+});
+
+const QUICK = { retryMs: { first: 50, most: 100 } };
+
+const tabOf = async (): Promise<Page> => (await openTabs(pages, context, 1, QUICK))[0] as Page;
+
+const send = (tab: Page, roomId: number, body: string) =>
+  tab.evaluate(
+    ([roomId, body]) => void window.client.outbox.send(roomId as number, body as string),
+    [roomId, body],
+  );
+
+const noteSignOut = (tab: Page) =>
+  tab.evaluate(() => window.client.onSignedOut(() => (document.title = "signed out")));
+const isSignedOut = (tab: Page) => tab.waitForFunction(() => document.title === "signed out");
+
+/** The keys that hold what was not sent. */
+const unsent = (tab: Page) =>
+  tab.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith("foyer:outbox:")));
+
+describe("somebody else who signs in in the same browser", () => {
+  async function signIn(person: Client): Promise<void> {
+    const [name = "", value = ""] = (person.headers.cookie ?? "").split("=");
+    await context.addCookies([{ name, value, url: pages.url }]);
+  }
+
+  test("ends what other tabs do for the one before, and nothing is sent in the wrong name", async () => {
+    const eve = await server.person("eve");
+    const room = await ada.openRoom("shared", [eve]);
+    const tab = await tabOf();
+    await hasStatus(tab, "live");
+    await noteSignOut(tab);
+    pages.intercept = ({ method }) => (method === "POST" ? new Response("", { status: 503 }) : undefined);
+    await send(tab, room.id, "in my name");
+    await eventually(() => pages.requests.filter((request) => request.startsWith("POST")).length >= 1);
+    await signIn(eve);
+    const evesTab = await tabOf();
+    await isSignedOut(tab);
+    pages.intercept = () => undefined;
+    await settle(eve, [evesTab]);
+    expect((await eve.page(room.id)).messages).toEqual([]);
+
+    await signIn(ada);
+    await ada.send(room.id, "before");
+    await tabOf();
+    await eventually(async () => (await ada.page(room.id)).messages.length === 2);
+    const { messages } = await ada.page(room.id);
+    expect(messages.map(({ sender, body }) => [sender.id, body])).toEqual([
+      [ada.user.id, "before"],
+      [ada.user.id, "in my name"],
+    ]);
+  });
+
+  test("is asked after where a tab only says so", async () => {
+    const [tab, other] = [await tabOf(), await tabOf()];
+    await noteSignOut(tab);
+    await other.evaluate(() => localStorage.setItem("foyer:signed-in", "999999"));
+    const me = String(ada.user.id);
+    await tab.waitForFunction((me) => localStorage.getItem("foyer:signed-in") === me, me);
+    expect(await tab.title()).not.toBe("signed out");
+  });
+});
