@@ -85,3 +85,31 @@ describe("somebody else who signs in in the same browser", () => {
     expect(await tab.title()).not.toBe("signed out");
   });
 });
+
+describe("what was not sent", () => {
+  test("is not kept by a tab that was under way with it when its person signed out", async () => {
+    const room = await ada.openRoom("leaving");
+    const tabs = [await tabOf(), await tabOf()];
+    const leader = await leaderOf(tabs);
+    const other = tabs.find((tab) => tab !== leader) as Page;
+    await hasStatus(leader, "live");
+    await noteSignOut(leader);
+    const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
+    const { promise: answer, resolve: refuse } = Promise.withResolvers<undefined>();
+    pages.intercept = ({ method }, path) => {
+      if (method !== "POST" || !path.endsWith("/messages")) return undefined;
+      arrive();
+      return answer;
+    };
+    await send(leader, room.id, "for nobody to see");
+    await arrived;
+    await other.evaluate(() => window.client.api.signOut());
+    await isSignedOut(leader);
+    await other.evaluate(() => window.client.outbox.clear());
+    const answered = leader.waitForResponse((response) => response.url().endsWith("/messages"));
+    refuse(undefined);
+    await (await answered).finished();
+    await leader.evaluate(() => new Promise((resolve) => setTimeout(resolve, 50)));
+    expect(await unsent(leader)).toEqual([]);
+  });
+});

@@ -213,7 +213,8 @@ export class Outbox {
 
   #failed(kept: Kept, error: unknown): number | null {
     if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
-    if (this.#stop.signal.aborted || !this.#store.get(kept.clientId)) return null; // discarded, or it has arrived all the same
+    if (this.#stop.signal.aborted) return null; // it is kept as it was, or forgotten since by a sign-out
+    if (!this.#store.get(kept.clientId)) return null; // discarded, or it has arrived all the same
     const problem = error instanceof ApiError ? error : null;
     const refused =
       problem !== null && problem.status >= 400 && problem.status < 500 && !TRY_AGAIN.has(problem.status);
