@@ -112,4 +112,34 @@ describe("what was not sent", () => {
     await leader.evaluate(() => new Promise((resolve) => setTimeout(resolve, 50)));
     expect(await unsent(leader)).toEqual([]);
   });
+
+  test("is not what something else has left in the storage", async () => {
+    const room = await ada.openRoom("litter");
+    const tab = await pages.open(context);
+    await tab.evaluate(
+      ([id, roomId]) => {
+        const kept = { clientId: "e", roomId, body: "b", replyTo: null, createdAt: "", order: 1, tab: "t" };
+        const litter = [
+          "",
+          "{",
+          "null",
+          "[]",
+          '"text"',
+          JSON.stringify({ clientId: "5", body: "no room" }),
+          JSON.stringify({ ...kept, clientId: "6", roomId: "../users/me" }),
+          JSON.stringify({ ...kept, clientId: "7", order: null }),
+          JSON.stringify({ ...kept, clientId: "another key's" }),
+        ];
+        for (const [i, text] of litter.entries()) localStorage.setItem(`foyer:outbox:${id}:${i}`, text);
+        for (let i = 0; i < 3; i++) localStorage.setItem(`foyer:${id}:room:${i}`, "litter");
+      },
+      [ada.user.id, room.id],
+    );
+    const asked = pages.requests.length;
+    await openClient(tab, QUICK);
+    await send(tab, room.id, "mine");
+    await eventually(async () => (await ada.page(room.id)).messages.length > 0);
+    const sent = pages.requests.slice(asked).filter((request) => !request.startsWith("GET"));
+    expect(sent).toEqual([`POST /rooms/${room.id}/messages`]);
+  });
 });
