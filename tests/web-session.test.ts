@@ -142,4 +142,14 @@ describe("what was not sent", () => {
     const sent = pages.requests.slice(asked).filter((request) => !request.startsWith("GET"));
     expect(sent).toEqual([`POST /rooms/${room.id}/messages`]);
   });
+
+  test("has not arrived where the answer is none", async () => {
+    const room = await ada.openRoom("swallowed");
+    const tab = await tabOf();
+    let swallowed = 0;
+    pages.intercept = ({ method }) => (method === "POST" && ++swallowed < 3 ? new Response("") : undefined);
+    await send(tab, room.id, "arrives");
+    await eventually(async () => (await ada.page(room.id)).messages.length === 1);
+    await eventually(async () => (await unsent(tab)).length === 0);
+  });
 });

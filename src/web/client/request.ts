@@ -25,7 +25,7 @@ export async function request<T>(method: string, url: string, limitMs: number, b
     throw new NetworkError(`${method} ${url}: no answer`, { cause });
   }
   if (!response.ok) throw errorOf(response, text);
-  if (text === "") return undefined as T;
+  if (response.status === 204) return undefined as T;
   const parsed = parse(text);
   if (parsed === undefined) throw new ApiError(response.status, "not-json", "The answer is not JSON.");
   noteAsked(parsed, sent);
