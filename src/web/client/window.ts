@@ -96,7 +96,7 @@ export class MessageWindow {
 
   /** Takes the answer of a write. */
   put(message: Message): void {
-    if (askedAt(message) < (this.#heard.get(message.seq)?.at ?? 0)) return;
+    if (askedAt(message) < Math.max(this.#resetAt, this.#heard.get(message.seq)?.at ?? 0)) return;
     this.#note(message, tick());
     this.#put([message]);
   }
