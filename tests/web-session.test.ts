@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import type { BrowserContext, Page } from "playwright-core";
-import type { Client } from "./support/client.ts";
+import { Client } from "./support/client.ts";
 import { type ClientPages, clientPages, openClient } from "./support/client-page.ts";
 import { eventually } from "./support/eventually.ts";
 import { type TestServer, testServer } from "./support/server.ts";
-import { hasStatus, leaderOf, openTabs, settle } from "./support/tabs.ts";
+import { hasStatus, leaderOf, openTabs, settle, sleep, wake } from "./support/tabs.ts";
 
 let server: TestServer;
 let pages: ClientPages;
@@ -84,6 +84,30 @@ describe("somebody else who signs in in the same browser", () => {
     await tab.waitForFunction((me) => localStorage.getItem("foyer:signed-in") === me, me);
     expect(await tab.title()).not.toBe("signed out");
   });
+});
+
+test("who signs out and in again is not signed out by a tab that only now hears of the first", async () => {
+  const tabs = [await tabOf(), await tabOf()];
+  const leader = await leaderOf(tabs);
+  const other = tabs.find((tab) => tab !== leader) as Page;
+  await hasStatus(leader, "live");
+  await sleep(leader);
+  await other.evaluate(
+    async ([handle, password]) => {
+      const { api } = window.client;
+      await api.signOut();
+      window.client.announceSignOut();
+      window.client.close();
+      const me = await api.signIn({ handle: handle as string, password: password as string });
+      window.client = await window.foyer.Client.open(api, me, { silenceMs: 300, answerMs: 100 });
+    },
+    [ada.user.handle, Client.password],
+  );
+  await noteSignOut(other);
+  await hasStatus(other, "live");
+  await wake(leader);
+  await other.evaluate(() => new Promise((resolve) => setTimeout(resolve, 300))); // time for what it says
+  expect(await other.title()).not.toBe("signed out");
 });
 
 describe("what was not sent", () => {

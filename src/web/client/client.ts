@@ -36,7 +36,11 @@ export class Client {
     this.#session = new Session(api, me.id, this.#surroundings, signedOut);
     this.outbox = new Outbox(api, me.id, this.#session, this.#surroundings, pace, signedOut);
     this.#slots = new Slots(`foyer:${me.id}`);
-    const hooks = { status: () => this.#statusChanged(), signedOut };
+    const hooks = {
+      status: () => this.#statusChanged(),
+      signedOut,
+      toldOfSignOut: () => void this.#session.confirm(), // it may be of a session before this one
+    };
     this.#line = new Line(api, me.id, this.rooms, hooks, this.#surroundings, pace);
   }
 

@@ -10,7 +10,10 @@ import { type Leader, type Status, Tabs, type Told } from "./tabs.ts";
 
 export interface LineHooks {
   status(): void;
+  /** The server says that the session has ended. */
   signedOut(): void;
+  /** Another tab says so. */
+  toldOfSignOut(): void;
 }
 
 /**
@@ -52,7 +55,7 @@ export class Line {
         follow: () => this.#follow(),
         told: (told, leader) => this.#hear(told, leader),
         sign: () => this.#sign(null),
-        signedOut: hooks.signedOut,
+        signedOut: hooks.toldOfSignOut,
       },
       surroundings,
       pace,

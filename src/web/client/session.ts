@@ -43,7 +43,11 @@ export class Session {
     }
   }
 
-  /** Asks the server whose it is; without an answer, the other tab is believed. @returns whether it still is this person's */
+  /**
+   * Asks the server whose it is, where another tab says that it is not this person's any more; without an answer, that
+   * one is believed.
+   * @returns whether it still is
+   */
   async confirm(): Promise<boolean> {
     const end = await whoIsThere(this.api, this.userId).catch(() => "signed-out");
     if (end === null) this.#note();
