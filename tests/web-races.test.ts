@@ -204,6 +204,28 @@ describe("a timeline", () => {
     expect(await bodies(tab)).toEqual(["message 1", "edited", "message 3"]);
   });
 
+  test("without a stream asks again for what it could not get", async () => {
+    const room = await ben.openRoom("polled", [ada]);
+    pages.intercept = (_, path) =>
+      path.startsWith("/stream") ? new Response("", { status: 502 }) : undefined;
+    const pace = { retryMs: { first: 50, most: 100 }, pollMs: 100 };
+    const [tab] = await openTabs(pages, context, 1, pace);
+    if (!tab) throw new Error("no tab");
+    await openTimeline(tab, room.id);
+    await hasStatus(tab, "polling");
+    const { intercept } = pages;
+    let refused = 0;
+    pages.intercept = (request, path) =>
+      path.endsWith("/messages") && ++refused <= 3
+        ? new Response("", { status: 503 })
+        : intercept(request, path);
+    await ben.send(room.id, "seen in the list");
+    await settle(ada, [tab]);
+    await eventually(async () => (await bodies(tab)).includes("seen in the list"));
+    await tab.waitForFunction(() => window.timeline.error === null);
+    expect(refused).toBeGreaterThan(3);
+  });
+
   test("that could not be loaded again after a reset is loaded once it can be", async () => {
     const room = await ben.openRoom("again", [ada]);
     for (let i = 1; i <= 120; i++) await ben.send(room.id, `message ${i}`);

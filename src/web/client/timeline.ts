@@ -4,6 +4,7 @@ import type { FeedEnd } from "./feed.ts";
 import { Listeners } from "./listeners.ts";
 import { Members } from "./members.ts";
 import type { Outbox } from "./outbox.ts";
+import { retryDelay } from "./pace.ts";
 import { type RoomParts, RoomStream } from "./room-stream.ts";
 import { Typists } from "./typists.ts";
 import { MessageWindow } from "./window.ts";
@@ -43,6 +44,9 @@ export class Timeline {
   #around: number | undefined;
   #isRefreshing = false;
   #refreshAgain = false;
+  /** Refreshes that failed one after the other, and what waits for the next one. */
+  #failures = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     readonly roomId: number,
@@ -150,6 +154,7 @@ export class Timeline {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#place++;
+    clearTimeout(this.#timer);
     this.#forget();
     this.#stream.close();
     this.#typists.close();
@@ -202,11 +207,12 @@ export class Timeline {
     for (const message of messages) this.parts.outbox.arrived(message);
   }
 
-  /** In place of a stream: the newest page. One at a time; what changes meanwhile asks once more. */
+  /** In place of a stream: the newest page. One at a time; what changes meanwhile asks once more, and so does what fails. */
   async #refresh(): Promise<void> {
     this.#refreshAgain = this.#isRefreshing;
     if (this.#isRefreshing) return;
     this.#isRefreshing = true;
+    clearTimeout(this.#timer);
     do {
       this.#refreshAgain = false;
       const place = this.#place;
@@ -223,6 +229,13 @@ export class Timeline {
       this.#tell();
     } while (this.#refreshAgain && !this.#isClosed);
     this.#isRefreshing = false;
+    const error = this.#errors.get("news");
+    if (!error) this.#failures = 0;
+    else if (!this.#isClosed && !this.#gone) {
+      const atLeast = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
+      const delay = retryDelay(this.parts.pace.retryMs, this.#failures++, atLeast);
+      this.#timer = setTimeout(() => void this.#refresh(), delay);
+    }
   }
 
   /** Keeps what fails for `error`; what is no answer of the API is a fault, and thrown. */
