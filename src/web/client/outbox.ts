@@ -4,6 +4,7 @@ import { ApiError, NetworkError } from "./errors.ts";
 import { Listeners } from "./listeners.ts";
 import { type Kept, OutboxStore } from "./outbox-store.ts";
 import { type Pace, retryDelay } from "./pace.ts";
+import type { Session } from "./session.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { randomId, TabLock } from "./tab-lock.ts";
 
@@ -44,6 +45,7 @@ export class Outbox {
   constructor(
     private readonly api: Api,
     private readonly userId: number,
+    private readonly session: Session,
     private readonly surroundings: Surroundings,
     private readonly pace: Pace,
     /** Told of a 401: nothing more is sent. */
@@ -162,6 +164,7 @@ export class Outbox {
     let failures = 0;
     try {
       for (;;) {
+        if (this.session.isInDoubt && !(await this.session.confirm())) return; // nothing is sent in another's name
         const next = this.#next(roomId);
         if (!next || this.#stop.signal.aborted) return;
         const atLeast = await this.#try(next);
@@ -215,7 +218,8 @@ export class Outbox {
 
   #failed(kept: Kept, error: unknown): number | null {
     if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
-    if (this.#stop.signal.aborted || !this.#store.get(kept.clientId)) return null; // discarded, or it has arrived all the same
+    if (this.#stop.signal.aborted) return null; // it is kept as it was, or forgotten since by a sign-out
+    if (!this.#store.get(kept.clientId)) return null; // discarded, or it has arrived all the same
     const problem = error instanceof ApiError ? error : null;
     const refused =
       problem !== null && problem.status >= 400 && problem.status < 500 && !TRY_AGAIN.has(problem.status);
