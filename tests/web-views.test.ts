@@ -48,7 +48,7 @@ for (const colorScheme of ["light", "dark"] as const) {
       }
     }
     expect(outside).toEqual({});
-  });
+  }, 180_000);
 }
 
 test("the README's pictures are there, and small", async () => {
