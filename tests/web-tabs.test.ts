@@ -141,7 +141,8 @@ describe("the tabs of a browser", () => {
       await tab.evaluate(() => window.client.onSignedOut(() => (document.title += " signed out")));
     }
     const [first, ...rest] = tabs;
-    await first?.evaluate(() => {
+    await first?.evaluate(async () => {
+      await window.client.api.signOut();
       window.client.announceSignOut();
       window.client.close();
     });
