@@ -1,5 +1,6 @@
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useId, useRef } from "preact/hooks";
+import { composer } from "../focus.ts";
 import { Icon } from "../icons.tsx";
 import { roomName } from "../names.tsx";
 import { me, roomOf } from "../state.ts";
@@ -146,6 +147,7 @@ function Banner({ conversation: { editing, replyingTo } }: { conversation: Conve
         onClick={() => {
           editing.value = null;
           replyingTo.value = null;
+          composer()?.focus();
         }}
       >
         <Icon name="close" />

@@ -1,8 +1,10 @@
 import { useComputed } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { composer } from "../focus.ts";
 import { me, roomOf } from "../state.ts";
 import { dayName } from "../time.ts";
 import { problemWords, t } from "../words.ts";
+import { isChoosing, isKeyboardAtActions } from "./actions.tsx";
 import type { Conversation } from "./conversation.ts";
 import { itemsOf } from "./items.ts";
 import { MessageView } from "./message.tsx";
@@ -41,17 +43,17 @@ export function Messages({ conversation }: { conversation: Conversation }) {
   );
 
   const leave = () => {
-    if (!scroller.current?.querySelector(".actions:focus-within")) active.value = null;
+    if (!isChoosing() && !isKeyboardAtActions()) active.value = null;
   };
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.key === "Escape") return focusComposer();
+    if (event.key === "Escape") return composer()?.focus();
     const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
     if (!step || !(event.target instanceof HTMLElement) || !event.target.matches("[data-seq]")) return;
     event.preventDefault();
     const index = messages.findIndex(({ seq }) => seq === Number((event.target as HTMLElement).dataset.seq));
     const next = messages[index + step];
     if (next) scroller.current?.querySelector<HTMLElement>(`[data-seq="${next.seq}"]`)?.focus();
-    else if (step > 0) focusComposer();
+    else if (step > 0) composer()?.focus();
   };
 
   return (
@@ -109,8 +111,6 @@ export function Messages({ conversation }: { conversation: Conversation }) {
 /** Not again while a page is on its way, nor by itself after one has failed. */
 const canPage = ({ timeline }: Conversation) =>
   timeline.loading === null && timeline.error === null && timeline.messages.length > 0;
-
-const focusComposer = () => document.querySelector<HTMLElement>(".composer textarea")?.focus();
 
 /** In a direct room: the last of one's own messages that somebody has read, and who has, in words. */
 function seenLine({ timeline, roomId }: Conversation): { seq: number; words: string } | null {

@@ -97,7 +97,8 @@ export const en = {
   markUnread: "Mark unread from here",
   reactions: "Reactions",
   reactionBy: (emoji: string, names: string) => `${emoji} by ${names}`,
-  andOthers: (names: string, n: number) => `${names} and ${many(n, "other", "others")}`,
+  andOthers: (names: string, n: number) =>
+    names === "" ? many(n, "person", "people") : `${names} and ${many(n, "other", "others")}`,
   chooseReaction: "Choose a reaction",
 
   // Signing in and up

@@ -94,7 +94,8 @@ export const fr: typeof en = {
   markUnread: "Marquer comme non lu à partir d’ici",
   reactions: "Réactions",
   reactionBy: (emoji, names) => `${emoji} de ${names}`,
-  andOthers: (names, n) => `${names} et ${many(n, "autre", "autres")}`,
+  andOthers: (names, n) =>
+    names === "" ? many(n, "personne", "personnes") : `${names} et ${many(n, "autre", "autres")}`,
   chooseReaction: "Choisir une réaction",
 
   tagline: "Des salons, des messages, et ce qu’il y a de neuf.",
