@@ -1,13 +1,14 @@
 import { useComputed } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { composer } from "../focus.ts";
-import { me, roomOf } from "../state.ts";
+import { dialog, me, panel, roomOf } from "../state.ts";
 import { dayName } from "../time.ts";
 import { problemWords, t } from "../words.ts";
 import { isChoosing, isKeyboardAtActions } from "./actions.tsx";
 import type { Conversation } from "./conversation.ts";
 import { itemsOf } from "./items.ts";
 import { MessageView } from "./message.tsx";
+import { coversRoom } from "./panel.tsx";
 import { PendingMessages } from "./pending.tsx";
 import { usePeople } from "./people.ts";
 
@@ -31,12 +32,16 @@ export function Messages({ conversation }: { conversation: Conversation }) {
       get loading() {
         return timeline.loading !== null;
       },
+      get covered() {
+        return dialog.value !== null || (panel.value !== null && coversRoom());
+      },
       needOlder: () => canPage(conversation) && !timeline.atStart && void timeline.older(),
       needNewer: () => canPage(conversation) && !timeline.atEnd && void timeline.newer(),
       saw: (seq) => conversation.marker.saw(seq),
     });
     return () => scroll.detach();
   }, [conversation]);
+  useEffect(() => scroll.look(), [dialog.value, panel.value]); // what was covered is seen now
   useLayoutEffect(
     () => scroll.settle(),
     [changes.value, conversation.pending.value, conversation.line.value],

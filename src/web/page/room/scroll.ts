@@ -7,7 +7,7 @@ const NEAR_EDGE = 900;
 /** A message is on screen when all but so many pixels of its height are. */
 const TOLERANCE = 6;
 
-type Target = { seq: number; align: "middle" } | "line" | "end";
+export type Target = { seq: number; align: "middle" } | "line" | "end";
 
 /** What the scroller asks of the room. */
 export interface Bounds {
@@ -15,9 +15,11 @@ export interface Bounds {
   atEnd: boolean;
   /** Whether messages are on their way. */
   loading: boolean;
+  /** Whether something lies over the room, so that nothing of it is seen. */
+  covered: boolean;
   needOlder(): void;
   needNewer(): void;
-  /** Told the last message that is on screen, in a visible tab. */
+  /** Told the last message that is on screen, in a visible tab, with nothing over it. */
   saw(seq: number): void;
 }
 
@@ -42,7 +44,7 @@ export class Scroll {
 
   /** Whether a message that comes now is seen at once. */
   get following(): boolean {
-    return this.atEnd.peek() && document.visibilityState === "visible";
+    return this.atEnd.peek() && this.#isSeen;
   }
 
   attach(scroller: HTMLElement, bounds: Bounds): void {
@@ -95,10 +97,14 @@ export class Scroll {
     this.#lookForLine(scroller, top, bottom);
     if (scrollTop < NEAR_EDGE) bounds.needOlder();
     if (below < NEAR_EDGE) bounds.needNewer();
-    if (document.visibilityState !== "visible" || clientHeight === 0 || this.#target) return;
+    if (!this.#isSeen || clientHeight === 0 || this.#target) return;
     const last = messages.findLast((element) => element.getBoundingClientRect().bottom <= bottom + TOLERANCE);
     if (last && last.getBoundingClientRect().bottom > top) bounds.saw(Number(last.dataset.seq));
   };
+
+  get #isSeen(): boolean {
+    return document.visibilityState === "visible" && this.#bounds?.covered === false;
+  }
 
   #lookForLine(scroller: HTMLElement, top: number, bottom: number): void {
     const line = scroller.querySelector<HTMLElement>("[data-line]");
