@@ -1,9 +1,8 @@
-import { useComputed } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { composer } from "../focus.ts";
 import { dialog, me, panel, roomOf } from "../state.ts";
 import { dayName } from "../time.ts";
-import { problemWords, t } from "../words.ts";
+import { t } from "../words.ts";
 import { isChoosing, isKeyboardAtActions } from "./actions.tsx";
 import type { Conversation } from "./conversation.ts";
 import { itemsOf } from "./items.ts";
@@ -21,7 +20,7 @@ export function Messages({ conversation }: { conversation: Conversation }) {
   const people = usePeople(timeline.members);
   const seen = seenLine(conversation);
   const items = itemsOf(messages, conversation.line.value, me.value?.id);
-  const stop = useComputed(() => active.value).value ?? messages.at(-1)?.seq;
+  const stop = messages.find(({ seq }) => seq === active.value)?.seq ?? messages.at(-1)?.seq;
 
   useEffect(() => {
     if (!scroller.current) return;
@@ -72,14 +71,6 @@ export function Messages({ conversation }: { conversation: Conversation }) {
       onPointerLeave={leave}
     >
       <ol class="messages" onKeyDown={onKeyDown}>
-        {error !== null && (
-          <li class="messages-note" role="alert">
-            {t.messagesFailed} {problemWords(error)}{" "}
-            <button type="button" class="text-button" onClick={() => conversation.retry()}>
-              {t.tryAgain}
-            </button>
-          </li>
-        )}
         {atStart && <li class="messages-note">{t.beginning}</li>}
         {!atStart && error === null && <li class="messages-note">{t.loadingMessages}</li>}
         {items.flatMap(({ message, day, line, compact }) => [

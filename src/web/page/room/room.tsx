@@ -1,8 +1,9 @@
 import { untracked, useSignalEffect } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
+import type { Client } from "../../client/index.ts";
 import { goHome, route } from "../route.ts";
 import { client, panel, roomOf } from "../state.ts";
-import { t } from "../words.ts";
+import { problemWords, t } from "../words.ts";
 import { Announcer } from "./announcer.tsx";
 import { Composer } from "./composer.tsx";
 import { Conversation } from "./conversation.ts";
@@ -12,18 +13,20 @@ import { MembersPanel } from "./members.tsx";
 import { Messages } from "./messages.tsx";
 import { SearchPanel } from "./search.tsx";
 
-/** The open room. */
+/** The room that the address names; as long as it is mine to see. */
 export function RoomView({ roomId }: { roomId: number }) {
-  const following = client.value;
-  const conversation = useMemo(() => following && new Conversation(following, roomId), [following, roomId]);
-  useEffect(() => () => conversation?.close(), [conversation]);
+  return roomOf(roomId) && client.value ? <OpenRoom following={client.value} roomId={roomId} /> : <Gone />;
+}
+
+function OpenRoom({ following, roomId }: { following: Client; roomId: number }) {
+  const conversation = useMemo(() => new Conversation(following, roomId), [following, roomId]);
+  useEffect(() => () => conversation.close(), [conversation]);
   useSignalEffect(() => {
     const { value } = route;
-    if (value.view === "room" && value.roomId === roomId) untracked(() => conversation?.open(value.seq));
+    if (value.view === "room" && value.roomId === roomId) untracked(() => conversation.open(value.seq));
   });
-  conversation?.changes.value; // `gone` may be among them
-  if (!conversation) return null;
-  if (!roomOf(roomId) || conversation.timeline.gone) return <Gone />;
+  conversation.changes.value; // `gone` may be among them
+  if (conversation.timeline.gone) return <Gone />;
   const close = () => {
     panel.value = null;
   };
@@ -34,6 +37,7 @@ export function RoomView({ roomId }: { roomId: number }) {
         <div class="room-middle">
           <Messages conversation={conversation} />
           <Jumps conversation={conversation} />
+          <Fault conversation={conversation} />
         </div>
         <Typing conversation={conversation} />
         <Composer conversation={conversation} />
@@ -56,6 +60,21 @@ const Gone = () => (
     </button>
   </div>
 );
+
+/** What of the room could not be loaded, over the messages: wherever in them one is. */
+function Fault({ conversation }: { conversation: Conversation }) {
+  conversation.changes.value; // an error is one of them
+  const { error } = conversation.timeline;
+  if (error === null) return null;
+  return (
+    <p class="room-fault" role="alert">
+      {t.roomFailed} {problemWords(error)}{" "}
+      <button type="button" class="text-button" onClick={() => conversation.retry()}>
+        {t.tryAgain}
+      </button>
+    </p>
+  );
+}
 
 /** Who is typing. Its line is always there, so that nothing moves when somebody begins. */
 function Typing({ conversation }: { conversation: Conversation }) {

@@ -45,7 +45,7 @@ export const en = {
   roomGone: "This room is no longer yours to see.",
   roomGoneHint: "It was removed, or you are no longer a member.",
   loadingMessages: "Loading messages …",
-  messagesFailed: "The messages could not be loaded.",
+  roomFailed: "Not all of this room could be loaded.",
   tryAgain: "Try again",
   beginning: "This is where it begins.",
   newMessages: "New messages",

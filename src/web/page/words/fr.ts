@@ -45,7 +45,7 @@ export const fr: typeof en = {
   roomGone: "Ce salon ne vous est plus accessible.",
   roomGoneHint: "Il a été supprimé ou vous n’en êtes plus membre.",
   loadingMessages: "Chargement des messages …",
-  messagesFailed: "Les messages n’ont pas pu être chargés.",
+  roomFailed: "Ce salon n’a pas pu être chargé en entier.",
   tryAgain: "Réessayer",
   beginning: "C’est ici que tout commence.",
   newMessages: "Nouveaux messages",
