@@ -67,7 +67,7 @@ export function Messages({ conversation }: { conversation: Conversation }) {
       aria-label={t.messages}
       aria-busy={loading !== null}
       data-line={conversation.line.value ?? undefined}
-      onScroll={scroll.look}
+      onScroll={scroll.scrolled}
       onPointerLeave={leave}
     >
       <ol class="messages" onKeyDown={onKeyDown}>

@@ -39,8 +39,8 @@ export class Scroll {
   #observer: ResizeObserver | null = null;
   #anchor: { seq: string; top: number } | null = null;
   #target: Target | null = null;
-  /** Where one was, in contents of which height, when `look` last looked. */
-  #place = { top: 0, height: 0 };
+  /** Where one was, in contents and a window of which heights, when `look` last looked. */
+  #place = { top: 0, height: 0, window: 0 };
 
   /** Whether a message that comes now is seen at once. */
   get following(): boolean {
@@ -72,21 +72,28 @@ export class Scroll {
     const scroller = this.#scroller;
     if (!scroller?.querySelector("[data-seq]")) return;
     // Scrolled since, and the event has not come yet: that is the reader's own will.
-    if (scroller.scrollTop !== this.#place.top && scroller.scrollHeight === this.#place.height) this.look();
+    const { top, height, window } = this.#place;
+    const isSame = scroller.scrollHeight === height && scroller.clientHeight === window;
+    if (scroller.scrollTop !== top && isSame) this.look();
     if (this.#target && this.#reach(this.#target)) this.#target = null;
     else if (this.atEnd.peek() && !this.#target) scroller.scrollTop = scroller.scrollHeight;
     else this.#restore(scroller);
     this.look();
   }
 
-  /** Takes note of what is on screen; after every scrolling. */
+  /** After every scrolling. In a window of another height the place is not the reader's choice: it is settled first. */
+  readonly scrolled = (): void => {
+    if (this.#scroller?.clientHeight === this.#place.window) this.look();
+  };
+
+  /** Takes note of what is on screen. */
   readonly look = (): void => {
     const scroller = this.#scroller;
     const bounds = this.#bounds;
     if (!scroller || !bounds) return;
     const { scrollTop, clientHeight, scrollHeight } = scroller;
     const below = scrollHeight - clientHeight - scrollTop;
-    this.#place = { top: scrollTop, height: scrollHeight };
+    this.#place = { top: scrollTop, height: scrollHeight, window: clientHeight };
     this.atEnd.value = bounds.atEnd && below <= AT_END;
     const { top, bottom } = scroller.getBoundingClientRect();
     const messages = [...scroller.querySelectorAll<HTMLElement>("[data-seq]")];
