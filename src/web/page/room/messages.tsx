@@ -1,5 +1,6 @@
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { composer } from "../focus.ts";
+import { inSentence } from "../names.tsx";
 import { dialog, me, panel, roomOf } from "../state.ts";
 import { dayName } from "../time.ts";
 import { t } from "../words.ts";
@@ -118,6 +119,8 @@ function seenLine({ timeline, roomId }: Conversation): { seq: number; words: str
     ({ kind, sender, body, seq }) => kind === "text" && sender.id === mine && body !== null && seq <= readTo,
   );
   if (!last) return null;
-  const readers = others.filter(({ lastReadSeq }) => lastReadSeq >= last.seq).map(({ user }) => user.name);
+  const readers = others
+    .filter(({ lastReadSeq }) => lastReadSeq >= last.seq)
+    .map(({ user }) => inSentence(user.name));
   return { seq: last.seq, words: others.length === 1 ? t.seen : t.seenBy(readers.join(", ")) };
 }

@@ -1,6 +1,7 @@
 import { untracked, useSignalEffect } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import type { Client } from "../../client/index.ts";
+import { inSentence } from "../names.tsx";
 import { goHome, route } from "../route.ts";
 import { client, panel, roomOf } from "../state.ts";
 import { problemWords, t } from "../words.ts";
@@ -82,7 +83,7 @@ function Typing({ conversation }: { conversation: Conversation }) {
   const { typing } = conversation.timeline;
   return (
     <p class="typing" aria-live="off">
-      {typing.length > 0 && t.typing(typing.map(({ name }) => name))}
+      {typing.length > 0 && t.typing(typing.map(({ name }) => inSentence(name)))}
     </p>
   );
 }
