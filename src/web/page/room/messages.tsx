@@ -1,4 +1,6 @@
+import { useComputed } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import type { Timeline } from "../../client/index.ts";
 import { composer } from "../focus.ts";
 import { inSentence } from "../names.tsx";
 import { dialog, me, panel, roomOf } from "../state.ts";
@@ -19,7 +21,8 @@ export function Messages({ conversation }: { conversation: Conversation }) {
   changes.value; // drawn anew with each of them
   const { messages, atStart, atEnd, loading, error } = timeline;
   const people = usePeople(timeline.members);
-  const seen = seenLine(conversation);
+  const isDirect = useComputed(() => roomOf(conversation.roomId)?.kind === "direct").value;
+  const seen = isDirect ? seenLine(timeline) : null;
   const items = itemsOf(messages, conversation.line.value, me.value?.id);
   const stop = messages.find(({ seq }) => seq === active.value)?.seq ?? messages.at(-1)?.seq;
 
@@ -110,8 +113,7 @@ const canPage = ({ timeline }: Conversation) =>
   timeline.loading === null && timeline.error === null && timeline.messages.length > 0;
 
 /** In a direct room: the last of one's own messages that somebody has read, and who has, in words. */
-function seenLine({ timeline, roomId }: Conversation): { seq: number; words: string } | null {
-  if (roomOf(roomId)?.kind !== "direct") return null;
+function seenLine(timeline: Timeline): { seq: number; words: string } | null {
   const mine = me.value?.id;
   const others = timeline.members.filter(({ user }) => user.id !== mine);
   const readTo = Math.max(0, ...others.map(({ lastReadSeq }) => lastReadSeq));

@@ -1,4 +1,5 @@
 import { untracked, useSignalEffect } from "@preact/signals";
+import { memo } from "preact/compat";
 import { useEffect, useMemo } from "preact/hooks";
 import type { Client } from "../../client/index.ts";
 import { inSentence } from "../names.tsx";
@@ -19,7 +20,8 @@ export function RoomView({ roomId }: { roomId: number }) {
   return roomOf(roomId) && client.value ? <OpenRoom following={client.value} roomId={roomId} /> : <Gone />;
 }
 
-function OpenRoom({ following, roomId }: { following: Client; roomId: number }) {
+/** Drawn anew with what changes in it, not with each change of the list. */
+const OpenRoom = memo(function OpenRoom({ following, roomId }: { following: Client; roomId: number }) {
   const conversation = useMemo(() => new Conversation(following, roomId), [following, roomId]);
   useEffect(() => () => conversation.close(), [conversation]);
   useSignalEffect(() => {
@@ -50,7 +52,7 @@ function OpenRoom({ following, roomId }: { following: Client; roomId: number }) 
       {panel.value === "search" && <SearchPanel roomId={roomId} onClose={close} />}
     </>
   );
-}
+});
 
 const Gone = () => (
   <div class="main-empty" role="alert">

@@ -96,8 +96,8 @@ export class Scroll {
     this.#place = { top: scrollTop, height: scrollHeight, window: clientHeight };
     this.atEnd.value = bounds.atEnd && below <= AT_END;
     const { top, bottom } = scroller.getBoundingClientRect();
-    const messages = [...scroller.querySelectorAll<HTMLElement>("[data-seq]")];
-    const first = messages.find((element) => element.getBoundingClientRect().bottom > top);
+    const messages = scroller.querySelectorAll<HTMLElement>("[data-seq]");
+    const first = messages[endingBy(top, messages)];
     this.#anchor = first
       ? { seq: first.dataset.seq ?? "", top: first.getBoundingClientRect().top - top }
       : null;
@@ -105,7 +105,7 @@ export class Scroll {
     if (scrollTop < NEAR_EDGE) bounds.needOlder();
     if (below < NEAR_EDGE) bounds.needNewer();
     if (!this.#isSeen || clientHeight === 0 || this.#target) return;
-    const last = messages.findLast((element) => element.getBoundingClientRect().bottom <= bottom + TOLERANCE);
+    const last = messages[endingBy(bottom + TOLERANCE, messages) - 1];
     if (last && last.getBoundingClientRect().bottom > top) bounds.saw(Number(last.dataset.seq));
   };
 
@@ -143,4 +143,15 @@ export class Scroll {
     const moved = element.getBoundingClientRect().top - scroller.getBoundingClientRect().top - anchor.top;
     if (moved !== 0) scroller.scrollTop += moved;
   }
+}
+
+/** How many elements, one below the other, end at a height or above; without looking at each of them. */
+function endingBy(height: number, elements: ArrayLike<HTMLElement>): number {
+  let [from, to] = [0, elements.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((elements[middle] as HTMLElement).getBoundingClientRect().bottom <= height) from = middle + 1;
+    else to = middle;
+  }
+  return from;
 }
