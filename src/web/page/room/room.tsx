@@ -2,6 +2,7 @@ import { untracked, useSignalEffect } from "@preact/signals";
 import { memo } from "preact/compat";
 import { useEffect, useMemo } from "preact/hooks";
 import type { Client } from "../../client/index.ts";
+import { useFocusBack } from "../focus.ts";
 import { inSentence } from "../names.tsx";
 import { goHome, route } from "../route.ts";
 import { client, panel, roomOf } from "../state.ts";
@@ -24,6 +25,7 @@ export function RoomView({ roomId }: { roomId: number }) {
 const OpenRoom = memo(function OpenRoom({ following, roomId }: { following: Client; roomId: number }) {
   const conversation = useMemo(() => new Conversation(following, roomId), [following, roomId]);
   useEffect(() => () => conversation.close(), [conversation]);
+  useFocusBack(); // on a narrow screen: to the row that one came from
   useSignalEffect(() => {
     const { value } = route;
     if (value.view === "room" && value.roomId === roomId) untracked(() => conversation.open(value.seq));
