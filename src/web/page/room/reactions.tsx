@@ -39,7 +39,7 @@ export function Reactions({ conversation, message, people }: ReactionsProps) {
           emoji={emoji}
           count={users.length}
           own={users.includes(mine)}
-          words={t.reactionBy(emoji, namesOf(users, people))}
+          words={t.reactionBy(`${emoji} ${users.length}`, namesOf(users, people))}
           toggle={toggle}
         />
       ))}
@@ -73,7 +73,7 @@ function Reaction(props: {
         title={words}
         onClick={() => toggle(emoji, !own)}
       >
-        <span aria-hidden="true">{emoji}</span> {count}
+        {emoji} {count}
       </button>
     </li>
   );
