@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Page } from "playwright-core";
+import { stumbles } from "./support/axe.ts";
 import { visitAs } from "./support/browser.ts";
 import type { Client } from "./support/client.ts";
 import { eventually } from "./support/eventually.ts";
@@ -116,6 +117,64 @@ test("when what has the keyboard's focus goes, the focus goes on, not away", asy
   await page.getByRole("button", { name: "Jump to the newest message" }).focus();
   await page.keyboard.press("Enter");
   await isCalled("Write to keys");
+});
+
+test("a screen reader is told each new message of others, also the same words again", async () => {
+  const [ann, bob] = [await server.person("ann"), await server.person("bob")];
+  const room = await ann.openRoom("spoken", [bob]);
+  await ann.send(room.id, "before");
+  const tab = await visitAs(bob);
+  const page = await tab.open(`#/room/${room.id}`);
+  await see(messageOf(page, "before"));
+  await say(page, "my own");
+  await see(messageOf(page, "my own"));
+  for (const text of ["yes", "yes", "no"]) await ann.send(room.id, text);
+  const told = page.getByRole("log").locator("p");
+  await eventually(async () => (await told.count()) === 3);
+  const name = ann.user.name;
+  expect(await told.allTextContents()).toEqual([`${name}: yes`, `${name}: yes`, `${name}: no`]);
+});
+
+test("nobody stumbles over the list or a room with all that may be in it, in light and dark", async () => {
+  const [ann, bob] = [await server.person("ann"), await server.person("bob")];
+  const room = await ann.openRoom("museum", [bob]);
+  const first = await ann.send(room.id, `hello @${bob.user.handle}, see https://example.org`);
+  await ann.send(room.id, "`code` and\n```\na block\n```", { replyTo: first.seq });
+  await ann.must("PUT", `/rooms/${room.id}/messages/${first.seq}/reactions/${encodeURIComponent("👍")}`);
+  await ann.send(room.id, "gone");
+  await ann.must("DELETE", `/rooms/${room.id}/messages/${first.seq + 2}`);
+  await bob.send(room.id, "mine");
+  await bob.must("PUT", `/rooms/${room.id}/unread`, { seq: first.seq });
+  const direct = await ann.must("POST", "/rooms", { kind: "direct", members: [bob.user.id] });
+  await ann.send(direct.id, "psst");
+  for (const colorScheme of ["light", "dark"] as const) {
+    const tab = await visitAs(bob, { colorScheme });
+    const page = await tab.open(`#/room/${room.id}`);
+    await act(page, "mine", "React");
+    await see(page.locator(".emoji-grid"));
+    expect(await stumbles(page, ".shell")).toEqual([]);
+    await page.keyboard.press("Escape");
+    await act(page, "mine", "Delete");
+    await composer(page).pressSequentially("@ann");
+    await see(page.getByRole("option"));
+    expect(await stumbles(page, ".shell")).toEqual([]);
+    await bob.must("PUT", `/rooms/${room.id}/unread`, { seq: first.seq });
+  }
+});
+
+test("on a narrow screen the way back leads to the row that one came from", async () => {
+  const ann = await server.person("ann");
+  const room = await ann.openRoom("pocket");
+  await ann.openRoom("above");
+  await ann.send(room.id, "first");
+  const tab = await visitAs(ann, { viewport: { width: 390, height: 800 }, hasTouch: true });
+  const page = await tab.open();
+  await rowOf(page, "pocket").focus();
+  await page.keyboard.press("Enter");
+  await see(messageOf(page, "first"));
+  await page.getByRole("link", { name: "Back to the rooms" }).focus();
+  await page.keyboard.press("Enter");
+  await eventually(() => rowOf(page, "pocket").evaluate((row) => row === document.activeElement));
 });
 
 test("what a panel or a dialog covers is not read before it can be seen", async () => {
