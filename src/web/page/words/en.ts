@@ -47,7 +47,7 @@ export const en = {
   roomGoneHint: "It may be open to everybody, or have been removed.",
   joinIt: "Try to join",
   loadingMessages: "Loading messages …",
-  messagesFailed: "The messages could not be loaded.",
+  roomFailed: "Not all of this room could be loaded.",
   tryAgain: "Try again",
   beginning: "This is where it begins.",
   newMessages: "New messages",
@@ -99,7 +99,8 @@ export const en = {
   markUnread: "Mark unread from here",
   reactions: "Reactions",
   reactionBy: (emoji: string, names: string) => `${emoji} by ${names}`,
-  andOthers: (names: string, n: number) => `${names} and ${many(n, "other", "others")}`,
+  andOthers: (names: string, n: number) =>
+    names === "" ? many(n, "person", "people") : `${names} and ${many(n, "other", "others")}`,
   chooseReaction: "Choose a reaction",
 
   // Signing in and up

@@ -47,7 +47,7 @@ export const fr: typeof en = {
   roomGoneHint: "Il est peut-être ouvert à tous, ou a été supprimé.",
   joinIt: "Essayer de le rejoindre",
   loadingMessages: "Chargement des messages …",
-  messagesFailed: "Les messages n’ont pas pu être chargés.",
+  roomFailed: "Ce salon n’a pas pu être chargé en entier.",
   tryAgain: "Réessayer",
   beginning: "C’est ici que tout commence.",
   newMessages: "Nouveaux messages",
@@ -96,7 +96,8 @@ export const fr: typeof en = {
   markUnread: "Marquer comme non lu à partir d’ici",
   reactions: "Réactions",
   reactionBy: (emoji, names) => `${emoji} de ${names}`,
-  andOthers: (names, n) => `${names} et ${many(n, "autre", "autres")}`,
+  andOthers: (names, n) =>
+    names === "" ? many(n, "personne", "personnes") : `${names} et ${many(n, "autre", "autres")}`,
   chooseReaction: "Choisir une réaction",
 
   tagline: "Des salons, des messages, et ce qu’il y a de neuf.",
