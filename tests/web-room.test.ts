@@ -240,7 +240,7 @@ test("who was removed and comes back has the room again", async () => {
   const page = await tab.open(`#/room/${room.id}`);
   await see(messageOf(page, "welcome"));
   await ann.must("DELETE", `/rooms/${room.id}/members/${bob.user.id}`);
-  await see(page.getByRole("alert"), "no longer yours");
+  await see(page.getByRole("alert"), "You are not in this room");
   await ann.must("PUT", `/rooms/${room.id}/members/${bob.user.id}`, {});
   await see(messageOf(page, "welcome"));
 });
