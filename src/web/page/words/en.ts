@@ -31,7 +31,6 @@ export const en = {
   unread: (n: number) => many(n, "unread message", "unread messages"),
   mentions: (n: number) => many(n, "mention", "mentions"),
   markedUnread: "marked as unread",
-  muted: "muted",
   readAll: "Mark everything as read",
   readAllSure: (messages: number, rooms: number) =>
     `${many(messages, "unread message", "unread messages")} in ${many(rooms, "room", "rooms")} will count as read. This cannot be undone.`,

@@ -32,7 +32,6 @@ export const fr: typeof en = {
   unread: (n) => many(n, "message non lu", "messages non lus"),
   mentions: (n) => many(n, "mention", "mentions"),
   markedUnread: "marqué comme non lu",
-  muted: "en sourdine",
   readAll: "Tout marquer comme lu",
   readAllSure: (messages, rooms) =>
     `${many(messages, "message non lu", "messages non lus")} dans ${many(rooms, "salon", "salons")} compteront comme lus. C’est sans retour.`,
