@@ -17,6 +17,7 @@ beforeAll(async () => {
   proxy = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
+    idleTimeout: 0, // or it would end what is not to end
     async fetch(request) {
       const { pathname, search } = new URL(request.url);
       seen.push({

@@ -89,10 +89,13 @@ describe("a stream", () => {
     await stays.stop();
   });
 
-  test("that is held back is replaced by asking, until it gets through", async () => {
-    pages.streams = "hold";
+  test.each([
+    ["hold", { ...QUICK, openMs: 60_000 }],
+    ["swallow", { ...QUICK, deliverMs: 60_000 }],
+  ] as const)("that is held back (%s) is replaced by asking, until it gets through", async (mode, pace) => {
+    pages.streams = mode;
     const room = await ben.openRoom("held back", [ada]);
-    const tab = await tabOf();
+    const tab = await tabOf(pace);
     await openTimeline(tab, room.id);
     await hasStatus(tab, "polling");
     for (let i = 0; i < 3; i++) {
@@ -240,8 +243,12 @@ describe("a timeline's stream", () => {
         pages.intercept = (_, path) =>
           path.startsWith("/stream/rooms/") ? new Response("", { status: 502 }) : undefined;
       if (away) pages.cut();
+      const asked = pages.requests.length;
       await ben.must("DELETE", `/rooms/${room.id}/members/${ada.user.id}`);
       await tab.waitForFunction(() => window.timeline.gone);
+      // Whoever is told does not ask.
+      const again = new RegExp(`/stream|GET /rooms/${room.id}$`);
+      if (!away) expect(pages.requests.slice(asked).filter((request) => again.test(request))).toEqual([]);
       await tab.close();
     }
   });

@@ -118,6 +118,21 @@ describe("a window of messages", () => {
     expect(holds(window, room)).toEqual([140, 189]);
   });
 
+  test("is not brought back by an answer that a reset has overtaken", () => {
+    const room = filled(200);
+    const window = opened(room);
+    const [older, newest, put] = [room.page(101, 150), room.newest(), room.message(160)];
+    noteAsked(put, tick());
+    room.edit(120);
+    room.edit(160);
+    window.hear(room.between(151, 200), true);
+    window.put(put);
+    window.refresh(newest);
+    window.extend("older", older);
+    expect(window.replace(newest)).toBe(false);
+    expect(holds(window, room)).toEqual([151, 200]);
+  });
+
   test("that loads the newest while more come holds those, too", () => {
     const room = filled(60);
     const window = new MessageWindow();

@@ -11,7 +11,7 @@ const FLAGS = [
   "--disable-lcd-text",
 ];
 /** Milliseconds that something may take to appear: a broken test should tell so soon. */
-const WAIT_MS = 10_000;
+const WAIT_MS = 20_000;
 /** What the browser itself says when a page asks whether somebody is signed in, and nobody is. */
 const NOBODY = /status of 401 .*\/chat\/api\/session$/;
 

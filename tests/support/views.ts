@@ -94,7 +94,7 @@ export const VIEWS: View[] = [
     async go(place) {
       await launch(place);
       await button(place.page, place.t.members).click();
-      await place.page.getByRole("list", { name: place.t.members }).getByText("Priya Nair").waitFor();
+      await place.page.getByRole("list", { name: place.t.members }).getByText("Priya").waitFor();
     },
   },
   {
@@ -103,8 +103,9 @@ export const VIEWS: View[] = [
       const { page, t } = place;
       await launch(place);
       await button(page, t.search).click();
-      await page.getByLabel(t.searchFor).fill("migration");
-      await page.getByLabel(t.searchFor).press("Enter");
+      const field = page.getByRole("searchbox", { name: t.searchFor });
+      await field.fill("migration");
+      await field.press("Enter");
       await page.getByRole("list", { name: t.searchResults }).getByText("staging").first().waitFor();
     },
   },

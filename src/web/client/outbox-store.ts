@@ -72,7 +72,7 @@ export class OutboxStore {
 
   #read(key: string): void {
     const kept = parse(storage()?.getItem(key) ?? null);
-    if (kept) this.#kept.set(kept.clientId, kept);
+    if (kept && key === this.#prefix + kept.clientId) this.#kept.set(kept.clientId, kept);
   }
 
   #keys(): string[] {
@@ -96,8 +96,8 @@ function storage(): Storage | null {
 function parse(text: string | null): Kept | null {
   if (text === null) return null;
   try {
-    const kept = JSON.parse(text) as Kept;
-    if (typeof kept?.clientId !== "string" || typeof kept.body !== "string") return null;
+    const kept: unknown = JSON.parse(text);
+    if (!isKept(kept)) return null;
     const { problem } = kept;
     return {
       ...kept,
@@ -106,4 +106,16 @@ function parse(text: string | null): Kept | null {
   } catch {
     return null; // not ours
   }
+}
+
+/** Whether it is something that can be sent, and not what another version or another program has left. */
+function isKept(value: unknown): value is Kept {
+  const { roomId, body, replyTo, createdAt, order, tab } = (value ?? {}) as Partial<Kept>;
+  const isText = [body, createdAt, tab].every((text) => typeof text === "string");
+  return (
+    isText &&
+    Number.isSafeInteger(roomId) &&
+    Number.isFinite(order) &&
+    (replyTo === null || Number.isSafeInteger(replyTo))
+  );
 }

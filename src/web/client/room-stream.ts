@@ -1,9 +1,9 @@
 import type { Api } from "./api.ts";
 import { ApiError } from "./errors.ts";
 import { Feed, type FeedEnd } from "./feed.ts";
-import { whoIsThere } from "./list-stream.ts";
 import type { Pace } from "./pace.ts";
 import type { RoomList } from "./rooms.ts";
+import { whoIsThere } from "./session.ts";
 import type { Slot, Slots } from "./slots.ts";
 import type { Surroundings } from "./surroundings.ts";
 

@@ -10,7 +10,7 @@ export class Surroundings {
   readonly onVisible = new Listeners();
   readonly #stop = new AbortController();
   #offline = globalThis.navigator?.onLine === false;
-  #offlineSince = Date.now();
+  #offlineSince = 0;
 
   constructor() {
     const { signal } = this.#stop;
@@ -22,7 +22,8 @@ export class Surroundings {
     const visible = () => this.onVisible.tell();
     globalThis.addEventListener?.("offline", network(true), { signal });
     globalThis.addEventListener?.("online", network(false), { signal });
-    globalThis.addEventListener?.("pageshow", visible, { signal }); // out of the back/forward cache
+    const restored = (event: Event) => (event as PageTransitionEvent).persisted && visible();
+    globalThis.addEventListener?.("pageshow", restored, { signal }); // out of the back/forward cache
     globalThis.document?.addEventListener("visibilitychange", visible, { signal });
     globalThis.document?.addEventListener("resume", visible, { signal });
   }
