@@ -6,7 +6,7 @@ import { ListStream } from "./list-stream.ts";
 import { type Pace, retryDelay } from "./pace.ts";
 import type { RoomList } from "./rooms.ts";
 import type { Surroundings } from "./surroundings.ts";
-import { type Status, Tabs, type Told } from "./tabs.ts";
+import { type Break, type Status, Tabs, type Told } from "./tabs.ts";
 
 export interface LineHooks {
   status(): void;
@@ -51,7 +51,7 @@ export class Line {
       {
         lead: () => this.#lead(),
         follow: () => this.#follow(),
-        told: (told, isNewLeader) => this.#hear(told, isNewLeader),
+        told: (told, breaks) => this.#hear(told, breaks),
         sign: () => this.#sign(null),
         signedOut: hooks.signedOut,
       },
@@ -134,8 +134,8 @@ export class Line {
     };
   }
 
-  #hear({ page, cursor, status }: Told, isNewLeader: boolean): void {
-    if (isNewLeader && this.#askedAt <= this.#tabs.term) {
+  #hear({ page, cursor, status }: Told, breaks: Break): void {
+    if (breaks === "missed" || (breaks === "leader" && this.#askedAt <= this.#tabs.term)) {
       this.#gap = tick();
       this.#catchUp(0);
     }

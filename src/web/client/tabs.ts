@@ -18,15 +18,20 @@ export interface Told {
 }
 
 /** What tabs say to each other. */
-type Note = { kind: "hello" } | { kind: "signed-out" } | ({ kind: "told"; term: number } & Told);
+type Note = { kind: "hello" } | { kind: "signed-out" } | Numbered;
+
+/** `count`: 1, 2, 3… in each term, so that one who has missed something can tell. */
+type Numbered = { kind: "told"; term: number; count: number } & Told;
+
+/** What is new about who tells: another leader than before; something that it told before was missed. */
+export type Break = "leader" | "missed" | null;
 
 export interface TabHooks {
   /** This tab leads now. */
   lead(): void;
   /** It does no longer. */
   follow(): void;
-  /** @param isNewLeader whether somebody else was heard before: something may have been missed in between */
-  told(told: Told, isNewLeader: boolean): void;
+  told(told: Told, breaks: Break): void;
   /** A leader's answer to who asks whether it is there. */
   sign(): Told;
   signedOut(): void;
@@ -41,6 +46,8 @@ export class Tabs {
   #isLeading = false;
   /** Of the leader last heard: milliseconds since the epoch at which its lead began, or just above the one before. */
   #term = 0;
+  /** How much was told in it, by this tab or to it. */
+  #count = 0;
   #channel: BroadcastChannel | null = null;
   /** Gives the lock back, or the wish for it up. */
   #leave = () => {};
@@ -81,7 +88,7 @@ export class Tabs {
   }
 
   tell(told: Told): void {
-    if (this.#isLeading) this.#post({ kind: "told", term: this.#term, ...told });
+    if (this.#isLeading) this.#post({ kind: "told", term: this.#term, count: ++this.#count, ...told });
   }
 
   announceSignOut(): void {
@@ -134,6 +141,7 @@ export class Tabs {
   #lead(): void {
     clearTimeout(this.#timer);
     this.#term = Math.max(this.#term + 1, Date.now());
+    this.#count = 0;
     this.#isLeading = true;
     this.hooks.lead();
     this.tell(this.hooks.sign());
@@ -154,13 +162,15 @@ export class Tabs {
     else this.#follow(note);
   }
 
-  #follow(note: Told & { term: number }): void {
+  #follow(note: Numbered): void {
     if (note.term < this.#term) return; // of one who was robbed and does not know it yet
     const isNewLeader = note.term > this.#term;
+    const hasMissed = note.count !== this.#count + 1; // it slept, and its browser dropped what came
     this.#term = note.term;
+    this.#count = note.count;
     if (isNewLeader) this.#stepDown();
     this.#watch(this.pace.silenceMs);
-    this.hooks.told(note, isNewLeader);
+    this.hooks.told(note, isNewLeader ? "leader" : hasMissed ? "missed" : null);
   }
 
   /** A visible tab does not wait for a leader that sleeps: after so much silence it asks, and without an answer it takes over. */
