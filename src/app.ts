@@ -1,4 +1,6 @@
 import { Elysia } from "elysia";
+import { hideAdmin } from "./admin/gate.ts";
+import { adminRoutes } from "./admin/routes.ts";
 import type { Callers } from "./auth/guard.ts";
 import { checkOrigin } from "./auth/origin.ts";
 import { authRoutes } from "./auth/routes.ts";
@@ -58,9 +60,10 @@ export function createApp(parts: Parts) {
       backpressureLimit: 0, // none: socket.ts sends nothing more to who is full, and Bun would drop what is above it
     },
   })
-    .onRequest(({ request }) => {
+    .onRequest(async ({ request }) => {
       started.set(request, performance.now());
       if (!URL.canParse(request.url)) throw badRequest("The Host header names no host."); // Bun then gives the path alone
+      await hideAdmin(request, parts.callers, config);
     })
     .onParse({ as: "global" }, ({ request }) => {
       checkBody(request);
@@ -94,7 +97,8 @@ export function createApp(parts: Parts) {
         .use(messageRoutes(parts))
         .use(typingRoutes(parts))
         .use(searchRoutes(parts))
-        .use(streamRoutes(parts)),
+        .use(streamRoutes(parts))
+        .use(adminRoutes(parts)),
     )
     .use((app) => app.use(docsRoutes(app)))
     .use(webRoutes(parts));

@@ -13,6 +13,9 @@ export interface Config {
   /** How many proxies in front of this server are believed about the client's scheme and host. */
   trustProxy: number;
   allowedOrigins: string[];
+  /** Days after which a session ends, whatever its use; and days after which one that is not used does. */
+  sessionDays: number;
+  sessionIdleDays: number;
   /** Whether rate limits hold; off for load tests on loopback. */
   limits: boolean;
   /** Whether there is a page at `/`; fresh: bundled anew each time, for who works on it. */
@@ -82,6 +85,8 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     drainTimeout: integer("DRAIN_TIMEOUT", 10, 1, 600),
     trustProxy: integer("TRUST_PROXY", 0, 0, 10),
     allowedOrigins,
+    sessionDays: integer("SESSION_DAYS", 30, 1, 400), // browsers keep no cookie for longer
+    sessionIdleDays: integer("SESSION_IDLE_DAYS", 14, 1, 400),
     limits: oneOf("LIMITS", "on", ["on", "off"]) === "on",
     page: oneOf("PAGE", "on", ["on", "off", "fresh"]),
     logLevel: oneOf("LOG_LEVEL", "info", LOG_LEVELS),

@@ -25,6 +25,8 @@ test("without an environment everything has its default", () => {
     drainTimeout: 10,
     trustProxy: 0,
     allowedOrigins: [],
+    sessionDays: 30,
+    sessionIdleDays: 14,
     limits: true,
     page: "on",
     logLevel: "info",
@@ -59,6 +61,8 @@ test("every setting is read", () => {
     DRAIN_TIMEOUT: "30",
     TRUST_PROXY: "2",
     ALLOWED_ORIGINS: "https://chat.example.com, http://localhost:5173",
+    SESSION_DAYS: "7",
+    SESSION_IDLE_DAYS: "2",
     LIMITS: "off",
     PAGE: "off",
     LOG_LEVEL: "debug",
@@ -75,6 +79,8 @@ test("every setting is read", () => {
     drainTimeout: 30,
     trustProxy: 2,
     allowedOrigins: ["https://chat.example.com", "http://localhost:5173"],
+    sessionDays: 7,
+    sessionIdleDays: 2,
     limits: false,
     page: "off",
     logLevel: "debug",
@@ -90,6 +96,8 @@ test("a number is whole, and within its bounds", () => {
     STATEMENT_TIMEOUT: [1, 600],
     DRAIN_TIMEOUT: [1, 600],
     TRUST_PROXY: [0, 10],
+    SESSION_DAYS: [1, 400],
+    SESSION_IDLE_DAYS: [1, 400],
   };
   for (const [name, [least, most]] of Object.entries(bounds)) {
     // Where one bounds the other, the other makes room.

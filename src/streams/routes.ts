@@ -4,7 +4,7 @@ import type { Caller } from "../auth/queries.ts";
 import type { Config } from "../config.ts";
 import type { Database } from "../db/client.ts";
 import { Connection } from "../live/connection.ts";
-import { Frame, PING, retryFrame } from "../live/frame.ts";
+import { type ByeReason, Frame, PING, retryFrame } from "../live/frame.ts";
 import type { Hub } from "../live/hub.ts";
 import type { Log } from "../log.ts";
 import { mustBeMember } from "../members/queries.ts";
@@ -53,10 +53,12 @@ export function streamRoutes(parts: {
     if (request.signal.aborted || request.method === "HEAD") return response;
     const opened = Date.now();
     const cursor = request.headers.get("last-event-id") || query.cursor || "";
-    const connection = new Connection(caller.id, caller.credential, wire, opened, (reason) => {
+    const onEnd = (reason: ByeReason | "gone") => {
       const seconds = Math.round((Date.now() - opened) / 1000);
       log.info({ user: caller.id, ...about, reason, seconds }, "stream closed");
-    });
+    };
+    const { id, credential, provenAt } = caller;
+    const connection = new Connection(id, credential, wire, opened, onEnd, provenAt);
     if (!hub.join(connection)) throw unauthenticated();
     // A ping at once: where it does not arrive, something on the way holds the stream back, and the client can tell.
     wire.send(Frame.together([retryFrame(), PING]));
