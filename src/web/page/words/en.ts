@@ -17,6 +17,8 @@ export const en = {
   rooms: "Rooms",
   filterRooms: "Filter rooms",
   noRoomsYet: "You are in no room yet.",
+  firstFind: "Look for one to join",
+  firstMake: "Make one of your own",
   noRoomMatches: "No room matches.",
   chooseRoom: "Choose a room to read and write in.",
   newRoom: "New room",

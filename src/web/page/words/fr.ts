@@ -18,6 +18,8 @@ export const fr: typeof en = {
   rooms: "Salons",
   filterRooms: "Filtrer les salons",
   noRoomsYet: "Vous n’êtes dans aucun salon.",
+  firstFind: "En trouver un à rejoindre",
+  firstMake: "En créer un",
   noRoomMatches: "Aucun salon ne correspond.",
   chooseRoom: "Choisissez un salon pour lire et écrire.",
   newRoom: "Nouveau salon",
