@@ -7,7 +7,7 @@ import { connect, type Target } from "./db/client.ts";
 import { migrate } from "./db/migrate.ts";
 import { knowByJwt } from "./identities/people.ts";
 import { connectBus } from "./live/bus/postgres.ts";
-import type { Announce, Hint } from "./live/hints.ts";
+import { type Announce, credentialEnded, type Hint } from "./live/hints.ts";
 import { Hub } from "./live/hub.ts";
 import type { Log } from "./log.ts";
 import { type Pace, Presence } from "./presence/presence.ts";
@@ -65,7 +65,7 @@ export async function startServer(config: Config, target: Target, log: Log, pace
   );
   opened.defer(() => void presence.close()); // db.close waits for its last word, and not for too long
   const hub = new Hub(
-    liveSource(db.sql, cursors),
+    liveSource(db.sql, cursors, (credential) => callers.hear(credentialEnded(credential))),
     { pingMs: config.pingInterval * 1000, idleMs: config.idleTimeout * 1000 },
     (error, retryMs) =>
       log.warn({ message: String(error), retryMs: Math.round(retryMs) }, "live query failed; trying again"),
