@@ -14,6 +14,7 @@ const QUICK = {
   openMs: 1_000,
   trialMs: 500,
   pollMs: 100,
+  refreshMs: 500,
   retryMs: { first: 50, most: 400 },
 };
 
@@ -227,10 +228,32 @@ describe("a timeline's stream", () => {
       for (const tab of tabs) await holdsAll(tab, room.id);
     }
     expect(roomStreams()).toBe(3);
+    await ben.must("PUT", `/rooms/${room.id}/messages/1/reactions/${encodeURIComponent("👍")}`);
+    for (const tab of tabs) await holdsAll(tab, room.id); // though no row tells of it
     await tabs[4]?.close();
+    await eventually(() => roomStreams() === 3, "the one that is free again is taken");
     await ben.send(room.id, "one is free");
-    await eventually(() => roomStreams() === 3);
     for (const tab of tabs.slice(0, 4)) await holdsAll(tab, room.id);
+  });
+
+  test("that is hidden and shown again takes nobody else's", async () => {
+    const room = await ben.openRoom("blinking", [ada]);
+    const tabs = await openTabs(pages, context, 3, { ...QUICK, refreshMs: 60_000 });
+    for (const tab of tabs) await openTimeline(tab, room.id);
+    await eventually(() => roomStreams() === 3);
+    const asked = pages.requests.length;
+    for (let i = 0; i < 5; i++) {
+      await tabs[1]?.evaluate(() => {
+        for (const state of ["hidden", "visible"]) {
+          Object.defineProperty(document, "visibilityState", { configurable: true, get: () => state });
+          document.dispatchEvent(new Event("visibilitychange"));
+        }
+      });
+      await eventually(() => roomStreams() === 3);
+    }
+    await ben.send(room.id, "to all three");
+    for (const tab of tabs) await holdsAll(tab, room.id);
+    expect(pages.requests.slice(asked).filter((request) => request.includes("/messages"))).toEqual([]);
   });
 
   test("of a room that one is removed from is gone", async () => {
