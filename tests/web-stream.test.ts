@@ -188,6 +188,7 @@ describe("a stream", () => {
     const room = await ben.openRoom("offline", [ada]);
     const tab = await tabOf({ ...QUICK, retryMs: { first: 60_000, most: 60_000 } });
     await hasStatus(tab, "live");
+    await tab.evaluate(() => window.client.onStatus(() => (document.title += ` ${window.client.status}`)));
     await context.setOffline(true);
     await hasStatus(tab, "offline");
     pages.cut();
@@ -195,6 +196,7 @@ describe("a stream", () => {
     await context.setOffline(false);
     await hasStatus(tab, "live");
     await settle(ada, [tab]);
+    expect(await tab.title()).toBe("A bare page offline connecting live"); // live is what says something
   });
 });
 
@@ -230,8 +232,13 @@ describe("a timeline's stream", () => {
     expect(roomStreams()).toBe(3);
     await ben.must("PUT", `/rooms/${room.id}/messages/1/reactions/${encodeURIComponent("👍")}`);
     for (const tab of tabs) await holdsAll(tab, room.id); // though no row tells of it
+    const opened = () => pages.requests.filter((request) => request.startsWith("GET /stream/rooms/")).length;
+    const before = opened();
     await tabs[4]?.close();
-    await eventually(() => roomStreams() === 3, "the one that is free again is taken");
+    await eventually(
+      () => opened() === before + 1 && roomStreams() === 3,
+      "the one that is free again is taken",
+    );
     await ben.send(room.id, "one is free");
     for (const tab of tabs.slice(0, 4)) await holdsAll(tab, room.id);
   });
@@ -243,7 +250,7 @@ describe("a timeline's stream", () => {
     await eventually(() => roomStreams() === 3);
     const asked = pages.requests.length;
     for (let i = 0; i < 5; i++) {
-      await tabs[1]?.evaluate(() => {
+      await tabs[0]?.evaluate(() => {
         for (const state of ["hidden", "visible"]) {
           Object.defineProperty(document, "visibilityState", { configurable: true, get: () => state });
           document.dispatchEvent(new Event("visibilitychange"));
