@@ -58,13 +58,14 @@ export function createApp(parts: Parts) {
       backpressureLimit: 0, // none: socket.ts sends nothing more to who is full, and Bun would drop what is above it
     },
   })
-    .onRequest(({ request }) => {
+    .onRequest(({ request, server }) => {
       started.set(request, performance.now());
       if (!URL.canParse(request.url)) throw badRequest("The Host header names no host."); // Bun then gives the path alone
+      if (!isHealthCheck(request)) parts.callers.limits.arrives(request, server);
     })
     .onParse({ as: "global" }, ({ request }) => {
       checkBody(request);
-      return readBody(request);
+      return readBody(request, config.bodyTimeout * 1000);
     })
     .onError({ as: "global" }, ({ error, code, request, set }) => {
       const problem = asProblem(error, code, request, log);
@@ -108,6 +109,10 @@ export function createApp(parts: Parts) {
  */
 const connectionIdleTimeout = ({ idleTimeout, pingInterval, statementTimeout }: Config): number =>
   Math.min(255, Math.max(idleTimeout, pingInterval + 5, statementTimeout + 6));
+
+/** What an orchestrator asks is always answered, whoever else may be at its address. */
+const isHealthCheck = ({ url }: Request): boolean =>
+  url.startsWith("/health/", url.indexOf("/", "https://".length));
 
 /** What a client is told of an error; what it is not told goes into the log. */
 function asProblem(error: unknown, code: string | number, request: Request, log: Log): Problem {

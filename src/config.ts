@@ -1,3 +1,5 @@
+import { parseRate, RATE_FORM, RATE_NAMES, RATES, type Rates, settingOf } from "./limits/rates.ts";
+
 /** Everything the environment decides. Durations are seconds, as in the environment. */
 export interface Config {
   host: string;
@@ -10,11 +12,17 @@ export interface Config {
   pingInterval: number;
   statementTimeout: number;
   drainTimeout: number;
-  /** How many proxies in front of this server are believed about the client's scheme and host. */
+  /** How many proxies in front of this server are believed about the client's scheme, host and address. */
   trustProxy: number;
   allowedOrigins: string[];
   /** Whether rate limits hold; off for load tests on loopback. */
   limits: boolean;
+  rates: Rates;
+  /** Streams and sockets open at once, of a person and in all. */
+  streamsPerUser: number;
+  maxStreams: number;
+  /** How long a request's body may take to arrive. */
+  bodyTimeout: number;
   /** Whether there is a page at `/`; fresh: bundled anew each time, for who works on it. */
   page: "on" | "off" | "fresh";
   logLevel: LogLevel;
@@ -70,6 +78,15 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     }
   }
 
+  const rates = Object.fromEntries(
+    RATE_NAMES.map((name) => {
+      const given = text(settingOf(name), RATES[name]);
+      const rate = parseRate(given);
+      if (rate === undefined) wrong.push(`${settingOf(name)}=${given}: ${RATE_FORM}`);
+      return [name, rate ?? null];
+    }),
+  ) as Rates;
+
   const config: Config = {
     host: text("HOST", "127.0.0.1"),
     port: integer("PORT", 3000, 0, 65_535),
@@ -83,6 +100,10 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     trustProxy: integer("TRUST_PROXY", 0, 0, 10),
     allowedOrigins,
     limits: oneOf("LIMITS", "on", ["on", "off"]) === "on",
+    rates,
+    streamsPerUser: integer("LIMIT_STREAMS", 20, 1, 1_000_000),
+    maxStreams: integer("MAX_STREAMS", 20_000, 1, 1_000_000),
+    bodyTimeout: integer("BODY_TIMEOUT", 10, 1, 600),
     page: oneOf("PAGE", "on", ["on", "off", "fresh"]),
     logLevel: oneOf("LOG_LEVEL", "info", LOG_LEVELS),
   };

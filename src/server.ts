@@ -3,6 +3,7 @@ import { Callers } from "./auth/guard.ts";
 import type { Config } from "./config.ts";
 import { connect, type Target } from "./db/client.ts";
 import { migrate } from "./db/migrate.ts";
+import { Limits } from "./limits/limits.ts";
 import { connectBus } from "./live/bus/postgres.ts";
 import type { Announce, Hint } from "./live/hints.ts";
 import { Hub } from "./live/hub.ts";
@@ -47,7 +48,7 @@ export async function startServer(config: Config, target: Target, log: Log, pace
   });
   opened.defer(() => db.close(config.drainTimeout * CLOSE_SHARE));
   const cursors = await readCursors(db.sql);
-  const callers = new Callers(db.sql);
+  const callers = new Callers(db.sql, new Limits(config));
   const presence = new Presence(
     db,
     (...hints) => announce(...hints),

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { ConfigError, readConfig } from "../src/config.ts";
+import { RATE_NAMES, type Rates, settingOf } from "../src/limits/rates.ts";
 
 /** What is wrong with an environment: a line a setting. */
 function wrong(env: Record<string, string>): string[] {
@@ -26,6 +27,25 @@ test("without an environment everything has its default", () => {
     trustProxy: 0,
     allowedOrigins: [],
     limits: true,
+    rates: {
+      address: { burst: 1000, perSecond: 200 },
+      account: { burst: 300, perSecond: 50 },
+      "sign-in": { burst: 10, perSecond: 10 / 60 },
+      "sign-in-address": { burst: 50, perSecond: 0.5 },
+      "sign-in-account": { burst: 100, perSecond: 100 / 3600 },
+      "sign-up": { burst: 50, perSecond: 50 / 3600 },
+      send: { burst: 30, perSecond: 5 },
+      edit: { burst: 60, perSecond: 10 },
+      typing: { burst: 30, perSecond: 5 },
+      search: { burst: 30, perSecond: 5 },
+      room: { burst: 30, perSecond: 0.5 },
+      member: { burst: 100, perSecond: 100 / 60 },
+      token: { burst: 20, perSecond: 20 / 3600 },
+      frame: { burst: 2000, perSecond: 50 },
+    },
+    streamsPerUser: 20,
+    maxStreams: 20_000,
+    bodyTimeout: 10,
     page: "on",
     logLevel: "info",
   });
@@ -39,6 +59,8 @@ test("an empty value, and blanks around one, count for nothing", () => {
     "IDLE_TIMEOUT",
     "ALLOWED_ORIGINS",
     "LIMITS",
+    "LIMIT_SIGN_IN",
+    "MAX_STREAMS",
     "PAGE",
     "LOG_LEVEL",
   ];
@@ -60,6 +82,10 @@ test("every setting is read", () => {
     TRUST_PROXY: "2",
     ALLOWED_ORIGINS: "https://chat.example.com, http://localhost:5173",
     LIMITS: "off",
+    ...Object.fromEntries(RATE_NAMES.map((name, i) => [settingOf(name), `${i + 1}+6/m`])),
+    LIMIT_STREAMS: "8",
+    MAX_STREAMS: "900",
+    BODY_TIMEOUT: "20",
     PAGE: "off",
     LOG_LEVEL: "debug",
   };
@@ -76,6 +102,10 @@ test("every setting is read", () => {
     trustProxy: 2,
     allowedOrigins: ["https://chat.example.com", "http://localhost:5173"],
     limits: false,
+    rates: Object.fromEntries(RATE_NAMES.map((name, i) => [name, { burst: i + 1, perSecond: 0.1 }])) as Rates,
+    streamsPerUser: 8,
+    maxStreams: 900,
+    bodyTimeout: 20,
     page: "off",
     logLevel: "debug",
   });
@@ -90,6 +120,9 @@ test("a number is whole, and within its bounds", () => {
     STATEMENT_TIMEOUT: [1, 600],
     DRAIN_TIMEOUT: [1, 600],
     TRUST_PROXY: [0, 10],
+    LIMIT_STREAMS: [1, 1_000_000],
+    MAX_STREAMS: [1, 1_000_000],
+    BODY_TIMEOUT: [1, 600],
   };
   for (const [name, [least, most]] of Object.entries(bounds)) {
     // Where one bounds the other, the other makes room.
@@ -113,6 +146,30 @@ test("a word is one of those that are known", () => {
   ]);
   expect(wrong({ LIMITS: "on" })).toEqual([]);
   expect(wrong({ LIMITS: "false" })).toEqual(["LIMITS=false: takes one of on, off"]);
+});
+
+test("a rate is a number at once and so many more in a time, or off", () => {
+  const send = (given: string) => readConfig({ LIMIT_SEND: given }).rates.send;
+  expect(send("1+1/h")).toEqual({ burst: 1, perSecond: 1 / 3600 });
+  expect(send("999999+999999/s")).toEqual({ burst: 999_999, perSecond: 999_999 });
+  expect(send("off")).toBeNull();
+  for (const bad of [
+    "30",
+    "5/s",
+    "30+5",
+    "0+5/s",
+    "30+0/s",
+    "30 + 5/s",
+    "30+5/d",
+    "-1+5/s",
+    "1e3+5/s",
+    "1000000+5/s",
+    "on",
+  ]) {
+    expect(wrong({ LIMIT_SEND: bad })).toEqual([
+      `LIMIT_SEND=${bad}: takes a number at once and how many more a second, minute or hour (30+5/s), or off`,
+    ]);
+  }
 });
 
 test("a ping that is not quicker than the idle timeout is refused", () => {

@@ -1,6 +1,7 @@
 import { Elysia } from "elysia";
 import type { Config } from "../config.ts";
 import type { Database, Sql } from "../db/client.ts";
+import type { Limits } from "../limits/limits.ts";
 import { type Announce, type Hint, isPersonal, userChanged } from "../live/hints.ts";
 import { unauthenticated } from "../problem.ts";
 import { bearerOf, publicOrigin } from "./origin.ts";
@@ -29,7 +30,11 @@ export class Callers {
   readonly #remembered = new Map<string, { caller: Caller; until: number }>();
   #endings = 0;
 
-  constructor(private readonly sql: Sql) {}
+  /** @param limits how much each of them may do */
+  constructor(
+    private readonly sql: Sql,
+    readonly limits: Limits,
+  ) {}
 
   /** @throws Problem 401 */
   async identify(secret: { kind: "session" | "token"; value: string }, spent: Spent): Promise<Caller> {
@@ -100,8 +105,10 @@ export interface Dependencies {
 
 /** The plugin behind which everything authenticated lives: it yields `caller`, or answers 401. */
 export const guard = (callers: Callers, config: Config) =>
-  new Elysia().derive({ as: "scoped" }, async ({ request, set }) => {
+  new Elysia().derive({ as: "scoped" }, async ({ request, route, set }) => {
     set.headers["cache-control"] = "no-store";
     const spent: Spent = { statements: 0, ms: 0 };
-    return { caller: await callers.identify(secretOf(request, config), spent), spent };
+    const caller = await callers.identify(secretOf(request, config), spent);
+    Object.assign(set.headers, callers.limits.calls(caller.id, request.method, route));
+    return { caller, spent };
   });

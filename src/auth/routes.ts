@@ -40,7 +40,9 @@ export function authRoutes({ db, callers, config, announce }: Dependencies) {
   const open = new Elysia({ tags: ["Identity"] })
     .post(
       "/users",
-      async ({ request, body, set }) => {
+      async ({ request, server, body, set }) => {
+        const address = callers.limits.addressOf(request, server);
+        callers.limits.take("sign-up", address);
         const passwordHash = await hashPassword(body.password);
         const user = await queries.createUser(sql, {
           handle: body.handle,
@@ -48,6 +50,7 @@ export function authRoutes({ db, callers, config, announce }: Dependencies) {
           passwordHash,
         });
         Object.assign(set.headers, await signIn(request, user.id, passwordHash));
+        callers.limits.knows(user.handle, address);
         set.status = 201;
         return user;
       },
@@ -55,11 +58,15 @@ export function authRoutes({ db, callers, config, announce }: Dependencies) {
     )
     .post(
       "/session",
-      async ({ request, body, set }) => {
-        const user = await queries.findByHandle(sql, body.handle);
-        const passwordHash = user?.password_hash ?? null;
-        const right = await verifyPassword(body.password, passwordHash);
-        if (!right || !user || passwordHash === null) throw wrongCredentials();
+      async ({ request, server, body, set }) => {
+        const address = callers.limits.addressOf(request, server);
+        const { user, passwordHash } = await callers.limits.guess(body.handle, address, async () => {
+          const user = await queries.findByHandle(sql, body.handle);
+          const passwordHash = user?.password_hash ?? null;
+          const right = await verifyPassword(body.password, passwordHash);
+          if (!right || !user || passwordHash === null) throw wrongCredentials();
+          return { user, passwordHash };
+        });
         Object.assign(set.headers, await signIn(request, user.id, passwordHash));
         return publicUser(user);
       },
@@ -86,10 +93,14 @@ export function authRoutes({ db, callers, config, announce }: Dependencies) {
     )
     .put(
       "/session/password",
-      async ({ caller, body, set }) => {
-        const user = await queries.findByHandle(sql, caller.handle);
-        const oldHash = user?.password_hash ?? null;
-        if (oldHash === null || !(await verifyPassword(body.current, oldHash))) throw wrongPassword();
+      async ({ request, server, caller, body, set }) => {
+        const address = callers.limits.addressOf(request, server);
+        const oldHash = await callers.limits.guess(caller.handle, address, async () => {
+          const user = await queries.findByHandle(sql, caller.handle);
+          const oldHash = user?.password_hash ?? null;
+          if (oldHash === null || !(await verifyPassword(body.current, oldHash))) throw wrongPassword();
+          return oldHash;
+        });
         const newHash = await hashPassword(body.next);
         const change = { userId: caller.id, oldHash, newHash, credential: caller.credential };
         const ended = await db.transaction((tx) => queries.changePassword(tx, change));
