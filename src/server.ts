@@ -24,6 +24,8 @@ export interface Server {
   readonly url: string;
   /** The hub's streams and counts, for tests and logs. */
   readonly hub: Hub;
+  /** How many streams are open, for tests and metrics. */
+  readonly limits: Limits;
   readonly postgres: string;
   /** Drains: no new work, bye to the streams, what is under way finishes; then everything is closed. */
   stop(): Promise<void>;
@@ -48,7 +50,8 @@ export async function startServer(config: Config, target: Target, log: Log, pace
   });
   opened.defer(() => db.close(config.drainTimeout * CLOSE_SHARE));
   const cursors = await readCursors(db.sql);
-  const callers = new Callers(db.sql, new Limits(config));
+  const limits = new Limits(config);
+  const callers = new Callers(db.sql, limits);
   const presence = new Presence(
     db,
     (...hints) => announce(...hints),
@@ -103,6 +106,7 @@ export async function startServer(config: Config, target: Target, log: Log, pace
   return {
     url: `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${server.port}`,
     hub,
+    limits,
     postgres,
     async stop() {
       draining = true;

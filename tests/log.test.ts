@@ -88,7 +88,7 @@ test("the status is the one that the client got", async () => {
     ["GET", "/chat/api/session", 403, { headers: { origin: "https://evil.example" } }],
     ["GET", "/chat/api/rooms/1", 404, { headers: ada.headers }],
     ["GET", "/chat/api/nowhere", 404],
-    ["GET", "/", 404],
+    ["GET", "/nowhere", 404],
     [
       "POST",
       "/chat/api/users",

@@ -140,8 +140,9 @@ export class Socket {
     let re = JSON.stringify(text);
     try {
       const frame = parse(text);
-      re = text; // as it came
+      if (frame !== undefined) re = text; // as it came
       this.parts.callers.limits.take("frame", this.caller.id);
+      if (frame === undefined) throw badJson("The frame");
       if (!isClientFrame(frame)) throw wrongForm();
       await this.#obey(frame);
     } catch (error) {
@@ -211,11 +212,12 @@ const FRAME_FORMS =
 const wrongForm = () =>
   new Problem(422, "invalid", `A frame ${FRAME_FORMS}`, { errors: [{ path: "", message: FRAME_FORMS }] });
 
+/** @returns undefined for what is not JSON */
 function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw badJson("The frame");
+    return undefined;
   }
 }
 
