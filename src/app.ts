@@ -43,6 +43,7 @@ export function createApp(parts: Parts) {
   const { config, log, db } = parts;
   const { sql } = db;
   const started = new WeakMap<Request, number>();
+  let isProxySeen = config.trustProxy > 0;
 
   return new Elysia({
     serve: {
@@ -61,6 +62,12 @@ export function createApp(parts: Parts) {
     .onRequest(({ request, server }) => {
       started.set(request, performance.now());
       if (!URL.canParse(request.url)) throw badRequest("The Host header names no host."); // Bun then gives the path alone
+      if (!isProxySeen && request.headers.has("x-forwarded-for")) {
+        isProxySeen = true;
+        log.warn(
+          "a request has X-Forwarded-For, but TRUST_PROXY is 0: all who come by a proxy count as one address",
+        );
+      }
       if (!isHealthCheck(request)) parts.callers.limits.arrives(request, server);
     })
     .onParse({ as: "global" }, ({ request }) => {

@@ -5,7 +5,7 @@ import { addressOf } from "../src/limits/address.ts";
 const from = (own: string | undefined, forwarded?: string, trustProxy = 0): string =>
   addressOf(
     new Request("http://x/", forwarded === undefined ? {} : { headers: { "x-forwarded-for": forwarded } }),
-    own,
+    () => own,
     trustProxy,
   );
 

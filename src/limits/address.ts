@@ -10,12 +10,13 @@ const NOWHERE: Address = "-";
  * The address to count a request by: the connection's own; behind proxies that are trusted (`TRUST_PROXY`), what the
  * outermost of them saw. Each proxy adds, at the right end of `X-Forwarded-For`, whom it was called by, so a client can
  * make up only what stands further left. Where that place is empty or holds no address, the connection's own counts.
+ * @param own the connection's; asking for it costs more than all the rest here
  * @param trustProxy how many
  */
-export function addressOf(request: Request, own: string | undefined, trustProxy: number): Address {
+export function addressOf(request: Request, own: () => string | undefined, trustProxy: number): Address {
   const seen =
     trustProxy > 0 ? request.headers.get("x-forwarded-for")?.split(",").at(-trustProxy) : undefined;
-  return (seen && normalize(withoutPort(seen.trim()))) || (own && normalize(own)) || NOWHERE;
+  return (seen && normalize(withoutPort(seen.trim()))) || normalize(own() ?? "") || NOWHERE;
 }
 
 /** Some proxies add a port: `203.0.113.7:4711`, `[2001:db8::1]:4711`. */

@@ -53,7 +53,7 @@ export class Limits {
 
   /** The address that a request is counted by. */
   addressOf(request: Request, server: BunServer): Address {
-    return addressOf(request, server?.requestIP(request)?.address, this.config.trustProxy);
+    return addressOf(request, () => server?.requestIP(request)?.address, this.config.trustProxy);
   }
 
   /** Counts a request by its address. @throws Problem 429 */
