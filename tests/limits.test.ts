@@ -163,6 +163,19 @@ test("every request is counted for its address, known or not, wherever it goes; 
   }
 });
 
+test("who is refused before the body was read may go on by the same connection, and the body is no request", async () => {
+  const server = await limited({ LIMIT_ADDRESS: "1+1/h" });
+  await fetch(server.url);
+  const hidden = "GET /chat/api/session HTTP/1.1\r\nhost: x\r\n\r\n";
+  const head = `POST /chat/api/session HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${hidden.length + 1}\r\n\r\n`;
+  const raw = await RawStream.say(server.url, `${head}{`);
+  await raw.until(() => raw.text.includes("rate-limited"));
+  raw.socket.write(`${hidden}GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n`);
+  await raw.until(() => raw.text.includes('"live"'));
+  expect(raw.text.match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 429", "HTTP/1.1 200"]);
+  raw.vanish(false);
+});
+
 test("behind trusted proxies the address is what the outermost of them saw", async () => {
   const server = await limited({ TRUST_PROXY: "2", LIMIT_ADDRESS: "2+1/h" });
   const from = (forwarded: string) => answer(request(server, "GET", "/session", undefined, via(forwarded)));
