@@ -41,7 +41,7 @@ test("without an environment everything has its default", () => {
       room: { burst: 30, perSecond: 0.5 },
       member: { burst: 100, perSecond: 100 / 60 },
       token: { burst: 20, perSecond: 20 / 3600 },
-      frame: { burst: 2000, perSecond: 50 },
+      frame: { burst: 2500, perSecond: 50 },
     },
     streamsPerUser: 20,
     maxStreams: 20_000,

@@ -3,6 +3,7 @@ import { createApp, type Parts } from "../src/app.ts";
 import { readConfig } from "../src/config.ts";
 import { withoutSlash } from "../src/docs/document.ts";
 import { RATE_NAMES, type RateName, ROUTE_RATES, settingOf } from "../src/limits/rates.ts";
+import { Seats } from "../src/limits/seats.ts";
 import { answer, answers } from "./support/answer.ts";
 import { Client, type Reply } from "./support/client.ts";
 import { freshDatabase } from "./support/database.ts";
@@ -328,6 +329,20 @@ test("a person has so many streams and sockets open together; others are not con
   await socket.close();
   await until(server, 3);
   await (await ada.socket()).close();
+});
+
+test("a seat that is left twice is left once", () => {
+  const seats = new Seats(2, 3);
+  const leave = seats.take(1);
+  seats.take(1);
+  expect(() => seats.take(1)).toThrow("2 streams");
+  leave();
+  leave();
+  expect(seats.taken).toBe(1);
+  seats.take(1);
+  expect(() => seats.take(1)).toThrow("2 streams");
+  seats.take(2);
+  expect(() => seats.take(2)).toThrow("this server");
 });
 
 test("when all seats are taken a stream is refused with 503 and Retry-After, at once", async () => {

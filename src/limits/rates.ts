@@ -30,7 +30,7 @@ export const RATES = {
   member: "100+100/m",
   token: "20+20/h",
   /** Frames over its sockets: four of them that come back with all their rooms at once. */
-  frame: "2000+50/s",
+  frame: "2500+50/s",
 } as const satisfies Record<string, string>;
 
 export type RateName = keyof typeof RATES;
