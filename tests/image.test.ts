@@ -64,3 +64,17 @@ test("nothing enters the image but what is listed, and that is there", async () 
   );
   expect(new Set(copied)).toEqual(new Set(listed));
 });
+
+test("what the page is bundled from there is among the packages that the image has", async () => {
+  const packages = new Set<string>();
+  for (const path of await readdir(join(ROOT, "src/web"), { recursive: true })) {
+    if (!/(?<!\.d)\.tsx?$/.test(path)) continue;
+    for (const [, imported = ""] of (await read(`src/web/${path}`)).matchAll(/(?:from|import) "([^".]+)"/g)) {
+      const [name] = /^(@[^/]+\/)?[^/]+/.exec(imported) ?? [];
+      if (name && !name.startsWith("node:")) packages.add(name);
+    }
+  }
+  expect([...packages]).toContain("preact");
+  const missing = [...packages].filter((name) => !(name in packageJson.dependencies));
+  expect(missing).toEqual([]);
+});

@@ -89,6 +89,7 @@ test("the status is the one that the client got", async () => {
     ["GET", "/chat/api/rooms/1", 404, { headers: ada.headers }],
     ["GET", "/chat/api/nowhere", 404],
     ["GET", "/nowhere", 404],
+    ["GET", "/", 200],
     [
       "POST",
       "/chat/api/users",

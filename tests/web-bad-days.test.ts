@@ -137,7 +137,7 @@ test("who is removed from a room, or signed out, sees that", async () => {
   const page = await tab.open(`#/room/${room.id}`);
   await see(composer(page));
   await ann.must("DELETE", `/rooms/${room.id}/members/${bob.user.id}`);
-  await see(page.locator(".main-empty"), "no longer yours");
+  await see(page.locator(".main-empty"), "You are not in this room");
   await miss(rowOf(page, "leaving"));
   await bob.must("DELETE", "/session");
   await see(page.getByRole("button", { name: "Sign in" }));

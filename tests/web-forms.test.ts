@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
-import axe from "axe-core";
 import type { Locator, Page } from "playwright-core";
+import { stumbles } from "./support/axe.ts";
 import { endVisits, type Look, visit, visitAs } from "./support/browser.ts";
 import { Client } from "./support/client.ts";
 import { type TestServer, testServer } from "./support/server.ts";
@@ -40,16 +40,6 @@ const focus = (page: Page, attribute: string, value: string) =>
   );
 const atRoom = (page: Page, id: number, seq?: number) =>
   page.waitForFunction((hash) => location.hash === hash, `#/room/${id}${seq ? `/${seq}` : ""}`);
-
-/** What a screen reader's user, or somebody who sees little, would stumble over. */
-async function stumbles(page: Page, selector: string): Promise<string[]> {
-  await page.evaluate(axe.source);
-  const { violations } = await page.evaluate(
-    (at) => (globalThis as unknown as { axe: typeof axe }).axe.run(at, { resultTypes: ["violations"] }),
-    selector,
-  );
-  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
-}
 
 /** Buttons, links and fields that a finger would miss. */
 const tooSmall = (page: Page, selector: string) =>
@@ -360,7 +350,7 @@ test("who signs out with messages unsent is asked first", async () => {
   const dialog = page.getByRole("dialog", { name: "Settings" });
   await button(dialog, "Sign out").click();
   await button(dialog.getByRole("group", { name: /have not been sent yet/ }), "Sign out").click();
-  await page.getByRole("heading", { name: "Foyer" }).waitFor();
+  await button(page, "Sign in").waitFor();
 });
 
 test("a member sees only what a member may set, and leaves", async () => {

@@ -71,6 +71,50 @@ describe("the tabs of a browser", () => {
     await streams(0);
   });
 
+  test("a leader that only has nothing to tell answers when it is asked, and is left alone", async () => {
+    const ada = await server.person("ada");
+    const context = await pages.context(ada);
+    const tabs = await openTabs(pages, context, 3, IMPATIENT);
+    const leader = await leaderOf(tabs);
+    const opened = pages.requests.length;
+    let asked = 0;
+    await leader.exposeFunction("asked", () => asked++);
+    await leader.evaluate(() => {
+      const channel = new BroadcastChannel(`foyer:${window.client.me.id}`);
+      channel.onmessage = ({ data }) => data.kind === "hello" && (window as any).asked();
+    });
+    await eventually(() => asked >= 8);
+    expect(await leaderOf(tabs)).toBe(leader);
+    expect(pages.requests.slice(opened)).toEqual([]);
+    await context.close();
+    await streams(0);
+  });
+
+  test("what a leader of before still tells is not listened to", async () => {
+    const ada = await server.person("ada");
+    const context = await pages.context(ada);
+    const room = await ben.openRoom("stale", [ada]);
+    const tabs = await openTabs(pages, context, 2);
+    for (const tab of tabs) await hasStatus(tab, "live");
+    await tabs[1]?.evaluate(() => {
+      const { rooms } = window.client;
+      rooms.listen(() => {
+        if (rooms.all().length === 0) document.title = "emptied";
+      });
+    });
+    await tabs[0]?.evaluate(() => {
+      const channel = new BroadcastChannel(`foyer:${window.client.me.id}`);
+      const page = { cursor: "old", rooms: [], left: [], reset: true };
+      channel.postMessage({ kind: "told", term: 1, status: "live", cursor: "old", page });
+    });
+    await ben.send(room.id, "and now");
+    await tabs[1]?.waitForFunction(() => window.client.rooms.all()[0]?.lastMessage?.body === "and now");
+    await settle(ada, tabs);
+    expect(await tabs[1]?.title()).toBe("A bare page");
+    await context.close();
+    await streams(0);
+  });
+
   test("a tab that missed what the new leader had already asked for gets it all the same", async () => {
     const ada = await server.person("ada");
     const context = await pages.context(ada);
@@ -100,6 +144,7 @@ describe("the tabs of a browser", () => {
     await first?.evaluate(async () => {
       await window.client.api.signOut();
       window.client.announceSignOut();
+      window.client.close();
     });
     for (const tab of rest) await tab.waitForFunction(() => document.title === "A bare page signed out");
     await streams(0);
@@ -113,11 +158,16 @@ describe("the tabs of a browser", () => {
     for (const tab of tabs) {
       await tab.evaluate(() => window.client.onSignedOut(() => (document.title += " signed out")));
     }
+    for (const tab of tabs) await hasStatus(tab, "live");
+    const asked = pages.requests.length;
     await (await ada.signInAgain()).must("PUT", "/session/password", {
       current: "correct horse",
       next: "another horse",
     });
     for (const tab of tabs) await tab.waitForFunction(() => document.title === "A bare page signed out");
+    // The one whose stream says so knows; the one that it tells asks, and may lead until it is answered.
+    const requests = pages.requests.slice(asked).filter((request) => !request.startsWith("GET /stream/"));
+    expect(new Set(requests)).toEqual(new Set(["GET /session"]));
     await context.close();
   });
 

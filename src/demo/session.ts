@@ -13,5 +13,7 @@ export function session(url: string, handle: string, password: string): string {
   curl -s -c jar -H 'content-type: application/json' -d ${quoted(JSON.stringify({ handle, password }))} ${address}/chat/api/session
   curl -s -b jar ${address}/chat/api/rooms
   curl -N -b jar ${address}/chat/api/stream/rooms
+
+  Or in a browser: ${url}/ as ${handle} / ${password}
 `;
 }

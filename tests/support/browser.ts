@@ -1,5 +1,5 @@
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
-import { whichBrowser } from "./chromium.ts";
+import { removeUnpacked, whichBrowser } from "./chromium.ts";
 import type { Client } from "./client.ts";
 
 /** Besides what Playwright turns off already. */
@@ -10,6 +10,8 @@ const FLAGS = [
   "--font-render-hinting=none",
   "--disable-lcd-text",
 ];
+/** Milliseconds that something may take to appear: a broken test should tell so soon. */
+const WAIT_MS = 20_000;
 /** What the browser itself says when a page asks whether somebody is signed in, and nobody is. */
 const NOBODY = /status of 401 .*\/chat\/api\/session$/;
 
@@ -26,16 +28,23 @@ async function launch(): Promise<Browser> {
   });
 }
 
-/** Who is in the browser now. */
+/** Who is or was in the browser during this test. */
 const present = new Set<Visitor>();
 
 /** Ends all visits, after each test. @throws if there was trouble on a page */
 export async function endVisits(): Promise<void> {
-  const left = await Promise.allSettled([...present].map((visitor) => visitor.leave()));
-  for (const visit of left) if (visit.status === "rejected") throw visit.reason;
+  const visitors = [...present];
+  present.clear();
+  await Promise.all(visitors.map((visitor) => visitor.leave()));
+  const troubles = visitors.flatMap(({ unexpected }) => unexpected);
+  if (troubles.length > 0) throw new Error(`trouble on the page:\n${troubles.join("\n")}`);
 }
 
-export const stopSharedBrowser = async (): Promise<void> => (await browser?.catch(() => undefined))?.close();
+export async function stopSharedBrowser(): Promise<void> {
+  const running = await browser?.catch(() => undefined);
+  await running?.close();
+  await removeUnpacked();
+}
 
 /** How somebody looks at a page: language, light or dark, size, motion. */
 export type Look = Pick<
@@ -47,7 +56,7 @@ export type Look = Pick<
  * Somebody in a browser, with cookies and storage of their own, until the test ends. Whatever went wrong on their page
  * then fails the test, unless it was expected.
  */
-export class Visitor {
+export class Visitor implements AsyncDisposable {
   /** Errors and warnings on the console, uncaught errors, what the policy refused, requests to other hosts. */
   readonly troubles: string[] = [];
   /** Troubles that are none. */
@@ -70,6 +79,7 @@ export class Visitor {
     const visitor = new Visitor(origin, context);
     present.add(visitor);
     await visitor.#watch();
+    context.setDefaultTimeout(WAIT_MS);
     visitor.#page = await context.newPage();
     return visitor;
   }
@@ -93,12 +103,14 @@ export class Visitor {
     return this.troubles.filter((trouble) => !this.expected.some((pattern) => pattern.test(trouble)));
   }
 
-  /** @throws if there was trouble */
-  async leave(): Promise<void> {
-    present.delete(this);
-    const { unexpected } = this;
-    await this.context.close();
-    if (unexpected.length > 0) throw new Error(`trouble on the page:\n${unexpected.join("\n")}`);
+  /** Closes everything of theirs; what went wrong is told after the test. */
+  leave(): Promise<void> {
+    return this.context.close();
+  }
+
+  // Throws nothing: it would hide why the test failed.
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.leave();
   }
 
   async #watch(): Promise<void> {
@@ -110,7 +122,8 @@ export class Visitor {
     context.on("weberror", (error) => void troubles.push(`uncaught: ${error.error()}`));
     context.on("request", (request) => {
       const url = new URL(request.url());
-      if (url.protocol !== "data:" && url.origin !== origin) troubles.push(`elsewhere: ${url.href}`);
+      if (!["data:", "about:"].includes(url.protocol) && url.origin !== origin)
+        troubles.push(`elsewhere: ${url.href}`);
     });
     context.on("page", (page) => page.on("crash", () => void troubles.push("crashed")));
     await context.addInitScript(() => {

@@ -1,5 +1,5 @@
-import { existsSync, rmSync } from "node:fs";
-import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { chmod, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -19,7 +19,9 @@ export async function whichBrowser(): Promise<LaunchOptions> {
     env: {
       ...process.env,
       LD_LIBRARY_PATH: join(folder, "al2023", "lib"),
-      FONTCONFIG_FILE: join(folder, "fonts.conf"),
+      FONTCONFIG_FILE: join(import.meta.dir, "fonts", "fonts.conf"),
+      XDG_DATA_HOME: folder,
+      XDG_CACHE_HOME: folder,
     },
   };
 }
@@ -38,7 +40,7 @@ async function unpacked(): Promise<string> {
     await mkdir(cache, { recursive: true });
     const fresh = await mkdtemp(`${folder}-`);
     try {
-      await unpackInto(fresh, folder);
+      await unpackInto(fresh);
       await rename(fresh, folder); // whole or not at all
     } catch (error) {
       await rm(fresh, { recursive: true, force: true });
@@ -48,14 +50,19 @@ async function unpacked(): Promise<string> {
   } catch (error) {
     if (!["EACCES", "EPERM", "EROFS"].includes((error as { code?: string }).code ?? "")) throw error;
   }
-  const own = await mkdtemp(join(tmpdir(), "foyer-chromium-"));
-  process.once("exit", () => rmSync(own, { recursive: true, force: true }));
-  await unpackInto(own, own);
-  return own;
+  ofThisRun = await mkdtemp(join(tmpdir(), "foyer-chromium-"));
+  await unpackInto(ofThisRun);
+  return ofThisRun;
 }
 
-/** @param final the folder's name once it is whole, which the configuration of the fonts names */
-async function unpackInto(folder: string, final: string): Promise<void> {
+let ofThisRun: string | undefined;
+
+/** Removes what was unpacked for this run only. */
+export async function removeUnpacked(): Promise<void> {
+  if (ofThisRun) await rm(ofThisRun, { recursive: true, force: true });
+}
+
+async function unpackInto(folder: string): Promise<void> {
   const child = Bun.spawn([process.execPath, join(import.meta.dir, "chromium-child.ts")], {
     env: { ...process.env, TMPDIR: folder, AWS_EXECUTION_ENV: "AWS_Lambda_nodejs22.x" },
     stderr: "pipe",
@@ -65,16 +72,4 @@ async function unpackInto(folder: string, final: string): Promise<void> {
   }
   // For other users of this clone, who may read it and no more.
   for (const path of [folder, join(folder, "chromium")]) await chmod(path, 0o755);
-  await writeFile(
-    join(folder, "fonts.conf"),
-    `<?xml version="1.0"?>
-<fontconfig>
-  <dir>${final}/fonts/fonts</dir>
-  <dir>/usr/share/fonts</dir>
-  <cachedir>${final}/fonts-cache</cachedir>
-  <alias><family>system-ui</family><prefer><family>Open Sans</family></prefer></alias>
-  <alias><family>sans-serif</family><prefer><family>Open Sans</family></prefer></alias>
-</fontconfig>
-`,
-  );
 }

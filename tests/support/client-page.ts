@@ -11,15 +11,15 @@ declare global {
   }
 }
 
-/** What happens to streams on their way: passed on; held back whole; cut off silently in the middle. */
-type StreamMode = "pass" | "hold";
+/** What happens to streams on their way: passed on; held back but for the headers; held back whole. */
+type StreamMode = "pass" | "hold" | "swallow";
 
 /** A proxy in front of the API, with a bare page that has the client module as `window.foyer`. */
 export interface ClientPages {
   readonly url: string;
   /** Where the API is; another server may take its place. */
   target: string;
-  /** `hold`: what streams say stays here, in open ones as well as in new ones. */
+  /** What streams say stays here unless it is `pass`, in open ones as well as in new ones. */
   streams: StreamMode;
   /** What was asked of the API, as `GET /rooms?since=…`, without the base path. */
   readonly requests: string[];
@@ -35,30 +35,41 @@ export interface ClientPages {
 }
 
 const API = "/chat/api";
+/** No event, but something: or the headers would wait for the first one. */
+const COMMENT = new TextEncoder().encode(": on its way\n\n");
 
 export async function clientPages(target: string): Promise<ClientPages> {
   const [browser, script] = await Promise.all([launch(), bundle()]);
   const held = new Set<() => void>();
-  const open = new Set<ReadableStreamDefaultController<Uint8Array>>();
+  /** What ends each open stream. */
+  const open = new Set<() => void>();
   let streams: StreamMode = "pass";
   const requests: string[] = [];
 
   /** The bytes of a stream, held back while they are to be. */
   function relayed(upstream: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
     const reader = upstream.getReader();
+    let end = () => {};
     return new ReadableStream({
       start(controller) {
-        open.add(controller);
+        end = () => {
+          if (!open.delete(end)) return;
+          controller.close();
+          void reader.cancel();
+        };
+        open.add(end);
+        controller.enqueue(COMMENT);
       },
       async pull(controller) {
         const { done, value } = await reader.read().catch(() => ({ done: true, value: undefined }));
-        while (streams === "hold") await new Promise<void>((resolve) => held.add(resolve));
-        if (!open.has(controller)) return;
-        if (!done) return controller.enqueue(value);
-        open.delete(controller);
-        controller.close();
+        while (streams !== "pass") await new Promise<void>((resolve) => held.add(resolve));
+        if (done) end();
+        else if (open.has(end)) controller.enqueue(value);
       },
-      cancel: (reason) => reader.cancel(reason),
+      async cancel(reason) {
+        open.delete(end);
+        await reader.cancel(reason);
+      },
     });
   }
 
@@ -84,6 +95,9 @@ export async function clientPages(target: string): Promise<ClientPages> {
           signal: request.signal,
           keepalive: false,
         });
+        while (path.startsWith("/stream") && streams === "swallow") {
+          await new Promise<void>((resolve) => held.add(resolve));
+        }
         if (!path.startsWith("/stream") || !answer.body) return new Response(answer.body, answer);
         return new Response(relayed(answer.body), answer);
       } catch {
@@ -103,15 +117,14 @@ export async function clientPages(target: string): Promise<ClientPages> {
     },
     set streams(mode) {
       streams = mode;
-      if (mode === "hold") return;
+      if (mode !== "pass") return;
       for (const release of held) release();
       held.clear();
     },
     requests,
     intercept: () => undefined,
     cut() {
-      for (const controller of open) controller.error(new Error("cut"));
-      open.clear();
+      for (const end of [...open]) end();
     },
     async context(person) {
       const context = await browser.newContext();

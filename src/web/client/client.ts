@@ -1,10 +1,12 @@
 import type { Api } from "./api.ts";
 import type { User } from "./contract.ts";
+import { ApiError } from "./errors.ts";
 import { Line } from "./line.ts";
 import { Listeners } from "./listeners.ts";
 import { Outbox } from "./outbox.ts";
 import { PACE, type Pace } from "./pace.ts";
 import { RoomList } from "./rooms.ts";
+import { Session } from "./session.ts";
 import { Slots } from "./slots.ts";
 import { Surroundings } from "./surroundings.ts";
 import type { Status } from "./tabs.ts";
@@ -15,6 +17,7 @@ export class Client {
   readonly rooms = new RoomList();
   readonly outbox: Outbox;
   readonly #surroundings = new Surroundings();
+  readonly #session: Session;
   readonly #line: Line;
   readonly #slots: Slots;
   readonly #timelines = new Set<Timeline>();
@@ -30,9 +33,14 @@ export class Client {
     private readonly pace: Pace,
   ) {
     const signedOut = () => this.#signOut();
-    this.outbox = new Outbox(api, me.id, this.#surroundings, pace, signedOut);
+    this.#session = new Session(api, me.id, this.#surroundings, signedOut);
+    this.outbox = new Outbox(api, me.id, this.#session, this.#surroundings, pace, signedOut);
     this.#slots = new Slots(`foyer:${me.id}`);
-    const hooks = { status: () => this.#statusChanged(), signedOut };
+    const hooks = {
+      status: () => this.#statusChanged(),
+      signedOut,
+      toldOfSignOut: () => void this.#session.confirm(), // it may be of a session before this one
+    };
     this.#line = new Line(api, me.id, this.rooms, hooks, this.#surroundings, pace);
   }
 
@@ -45,6 +53,7 @@ export class Client {
     const client = new Client(api, me, { ...PACE, ...pace });
     try {
       await client.#line.start();
+      if (client.#isClosed) throw new ApiError(401, "unauthenticated", "Meanwhile the session has ended.");
     } catch (error) {
       client.close();
       throw error;
@@ -99,6 +108,7 @@ export class Client {
     for (const timeline of [...this.#timelines]) timeline.close();
     this.#line.close();
     this.outbox.close();
+    this.#session.close();
     this.#surroundings.close();
     this.#onStatus.clear();
     this.#onSignedOut.clear();

@@ -149,20 +149,22 @@ export class Feed {
 
   /** Back in a network: at once, and also where nothing was heard since it went, for a dead connection says nothing. */
   #networkChanged(): void {
-    if (this.surroundings.offline) this.#isSuspect = true;
-    else if (this.#state !== "live" || this.#isSuspect) this.#retry();
+    if (this.surroundings.offline) {
+      this.#isSuspect = true;
+      if (this.#state === "live") this.#enter("connecting"); // until something is heard all the same
+    } else if (this.#state !== "live" || this.#isSuspect) this.#retry();
   }
 
   /** A page that slept: its connection may be dead without anybody having said so. */
   #woken(): void {
     if (!this.surroundings.visible) return;
-    const isWaiting = this.#state === "connecting" && !this.#source;
+    const isWaiting = this.#state !== "live" && !this.#source;
     const isStale = this.#state === "live" && Date.now() - this.#heard > this.pace.watchdogMs;
     if (isWaiting || isStale) this.#retry();
   }
 
   #retry(): void {
-    this.#failures = 0;
+    this.#failures = Math.min(this.#failures, FAILING); // streams that do not get through still do not
     this.#open();
   }
 

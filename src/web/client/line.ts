@@ -6,11 +6,14 @@ import { ListStream } from "./list-stream.ts";
 import { type Pace, retryDelay } from "./pace.ts";
 import type { RoomList } from "./rooms.ts";
 import type { Surroundings } from "./surroundings.ts";
-import { type Status, Tabs, type Told } from "./tabs.ts";
+import { type Leader, type Status, Tabs, type Told } from "./tabs.ts";
 
 export interface LineHooks {
   status(): void;
+  /** The server says that the session has ended. */
   signedOut(): void;
+  /** Another tab says so. */
+  toldOfSignOut(): void;
 }
 
 /**
@@ -34,7 +37,8 @@ export class Line {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #told: Status = "connecting";
   #isClosed = false;
-  #hiddenAt = 0;
+  /** When this tab was last known to hear what is told (ms since the epoch). */
+  #awakeAt = Date.now();
   readonly #forget: (() => void)[];
 
   constructor(
@@ -50,9 +54,9 @@ export class Line {
       {
         lead: () => this.#lead(),
         follow: () => this.#follow(),
-        told: (told, isNewLeader) => this.#hear(told, isNewLeader),
+        told: (told, leader) => this.#hear(told, leader),
         sign: () => this.#sign(null),
-        signedOut: hooks.signedOut,
+        signedOut: hooks.toldOfSignOut,
       },
       surroundings,
       pace,
@@ -133,8 +137,9 @@ export class Line {
     };
   }
 
-  #hear({ page, cursor, status }: Told, isNewLeader: boolean): void {
-    if (isNewLeader && this.#askedAt <= this.#tabs.term) {
+  #hear({ page, cursor, status }: Told, leader: Leader): void {
+    const isMissed = leader === "first" && this.#askedAt <= this.#tabs.term; // what it told before
+    if (leader === "another" || isMissed) {
       this.#gap = tick();
       this.#catchUp(0);
     }
@@ -151,11 +156,9 @@ export class Line {
 
   /** A page that slept for long may have slept through what was told. */
   #shown(): void {
-    if (!this.surroundings.visible) {
-      this.#hiddenAt = Date.now();
-      return;
-    }
-    if (this.#stream || Date.now() - this.#hiddenAt < this.pace.watchdogMs) return;
+    const slept = Date.now() - this.#awakeAt;
+    this.#awakeAt = Date.now();
+    if (!this.surroundings.visible || this.#stream || slept < this.pace.watchdogMs) return;
     this.#gap = tick();
     this.#catchUp(0);
   }
@@ -187,9 +190,11 @@ export class Line {
       if (this.#isClosed) return;
       this.surroundings.reached();
       const isWhole = this.rooms.apply(page);
+      const hasGap = this.#gap !== null && this.#gap > asked; // before what was heard since
       // With what was heard meanwhile the list is as the stream stands; where something is in doubt, as it was.
-      this.#cursor = this.#heard ?? (isWhole || this.#cursor === "" ? page.cursor : this.#cursor);
-      if (this.#gap !== null && this.#gap < asked) this.#gap = null;
+      if (this.#heard !== null && !hasGap) this.#cursor = this.#heard;
+      else if (isWhole) this.#cursor = page.cursor;
+      if (!hasGap) this.#gap = null;
     })();
     return this.#asking;
   }

@@ -1,8 +1,9 @@
 import type { Api } from "./api.ts";
 import type { RoomsPage } from "./contract.ts";
 import { ApiError, NetworkError } from "./errors.ts";
-import { Feed, type FeedEnd } from "./feed.ts";
+import { Feed } from "./feed.ts";
 import { about, type Pace, retryDelay } from "./pace.ts";
+import { whoIsThere } from "./session.ts";
 import type { Surroundings } from "./surroundings.ts";
 import type { Status } from "./tabs.ts";
 
@@ -20,9 +21,10 @@ export interface ListStreamHooks {
 export class ListStream {
   readonly #feed: Feed;
   #isPolled = false;
+  /** Another number, another time of polling: what was asked for in the one before is not wanted any more. */
+  #spell = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #failures = 0;
-  #isClosed = false;
 
   constructor(
     private readonly api: Api,
@@ -43,7 +45,8 @@ export class ListStream {
         state: (state) => {
           clearTimeout(this.#timer);
           this.#isPolled = false;
-          if (state === "failing") this.#poll();
+          this.#spell++;
+          if (state === "failing") this.#poll(this.#spell);
           this.hooks.sign();
         },
         ended: () => this.hooks.signedOut(),
@@ -51,7 +54,7 @@ export class ListStream {
       surroundings,
       pace,
     );
-    if (this.#feed.state === "failing") this.#poll(); // there are no streams here at all
+    if (this.#feed.state === "failing") this.#poll(this.#spell); // there are no streams here at all
   }
 
   get cursor(): string {
@@ -64,16 +67,17 @@ export class ListStream {
   }
 
   close(): void {
-    this.#isClosed = true;
+    this.#spell++;
     clearTimeout(this.#timer);
     this.#feed.close();
   }
 
-  async #poll(): Promise<void> {
+  /** @param spell in which it is asked: it ends when the stream comes through, or nobody wants it any more */
+  async #poll(spell: number): Promise<void> {
     let delay = about(this.pace.pollMs);
     try {
       const page = await this.api.rooms(this.#feed.cursor || undefined);
-      if (this.#isOver) return;
+      if (spell !== this.#spell) return;
       this.#failures = 0;
       this.#isPolled = true;
       this.surroundings.reached();
@@ -81,24 +85,13 @@ export class ListStream {
       this.hooks.sign();
     } catch (error) {
       if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
-      if (this.#isOver) return;
+      if (spell !== this.#spell) return;
       if (error instanceof ApiError && error.status === 401) return this.hooks.signedOut();
       this.#isPolled = false;
       const atLeast = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
       delay = Math.max(delay, retryDelay(this.pace.retryMs, this.#failures++, atLeast));
       this.hooks.sign();
     }
-    if (!this.#isOver) this.#timer = setTimeout(() => this.#poll(), delay);
+    if (spell === this.#spell) this.#timer = setTimeout(() => this.#poll(spell), delay);
   }
-
-  /** Whether the stream came through, or nobody wants it any more. */
-  get #isOver(): boolean {
-    return this.#isClosed || this.#feed.state !== "failing";
-  }
-}
-
-/** Whether the session still is this person's: another one may have signed in in this browser. */
-export async function whoIsThere(api: Api, userId: number): Promise<FeedEnd | null> {
-  const user = await api.session();
-  return user?.id === userId ? null : "signed-out";
 }

@@ -54,21 +54,25 @@ export class OutboxStore {
     for (const key of this.#keys()) storage()?.removeItem(key);
   }
 
-  /** Takes over what another tab has written. @returns whether it concerns this store */
-  changed(key: string | null): boolean {
+  /**
+   * Takes over what another tab has written. What one removes is removed, even if it has just been written here: the two
+   * may have crossed.
+   * @returns whether it concerns this store
+   */
+  changed({ key, newValue }: StorageEvent): boolean {
     if (key === null) {
       this.#kept.clear(); // all of the storage was emptied
       return true;
     }
     if (!key.startsWith(this.#prefix)) return false;
-    this.#read(key);
+    if (newValue === null) this.remove(key.slice(this.#prefix.length));
+    else this.#read(key);
     return true;
   }
 
   #read(key: string): void {
     const kept = parse(storage()?.getItem(key) ?? null);
-    if (kept) this.#kept.set(kept.clientId, kept);
-    else this.#kept.delete(key.slice(this.#prefix.length));
+    if (kept && key === this.#prefix + kept.clientId) this.#kept.set(kept.clientId, kept);
   }
 
   #keys(): string[] {
@@ -92,8 +96,8 @@ function storage(): Storage | null {
 function parse(text: string | null): Kept | null {
   if (text === null) return null;
   try {
-    const kept = JSON.parse(text) as Kept;
-    if (typeof kept?.clientId !== "string" || typeof kept.body !== "string") return null;
+    const kept: unknown = JSON.parse(text);
+    if (!isKept(kept)) return null;
     const { problem } = kept;
     return {
       ...kept,
@@ -102,4 +106,16 @@ function parse(text: string | null): Kept | null {
   } catch {
     return null; // not ours
   }
+}
+
+/** Whether it is something that can be sent, and not what another version or another program has left. */
+function isKept(value: unknown): value is Kept {
+  const { roomId, body, replyTo, createdAt, order, tab } = (value ?? {}) as Partial<Kept>;
+  const isText = [body, createdAt, tab].every((text) => typeof text === "string");
+  return (
+    isText &&
+    Number.isSafeInteger(roomId) &&
+    Number.isFinite(order) &&
+    (replyTo === null || Number.isSafeInteger(replyTo))
+  );
 }

@@ -4,6 +4,7 @@ import { ApiError, NetworkError } from "./errors.ts";
 import { Listeners } from "./listeners.ts";
 import { type Kept, OutboxStore } from "./outbox-store.ts";
 import { type Pace, retryDelay } from "./pace.ts";
+import type { Session } from "./session.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { randomId, TabLock } from "./tab-lock.ts";
 
@@ -44,6 +45,7 @@ export class Outbox {
   constructor(
     private readonly api: Api,
     private readonly userId: number,
+    private readonly session: Session,
     private readonly surroundings: Surroundings,
     private readonly pace: Pace,
     /** Told of a 401: nothing more is sent. */
@@ -160,25 +162,31 @@ export class Outbox {
     const line = { wake: () => {} };
     this.#rooms.set(roomId, line);
     let failures = 0;
-    for (;;) {
-      const next = this.#next(roomId);
-      if (!next || this.#stop.signal.aborted) break;
-      const atLeast = await this.#try(next);
-      if (atLeast === null) {
-        failures = 0;
-        continue;
+    try {
+      for (;;) {
+        if (this.session.isInDoubt && !(await this.session.confirm())) return; // nothing is sent in another's name
+        const next = this.#next(roomId);
+        if (!next || this.#stop.signal.aborted) return;
+        const atLeast = await this.#try(next);
+        if (atLeast === null) failures = 0;
+        else if (await this.#pause(line, retryDelay(this.pace.retryMs, failures, atLeast))) failures = 0;
+        else failures++;
       }
-      if (this.#stop.signal.aborted) break;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, retryDelay(this.pace.retryMs, failures++, atLeast));
-      line.wake = () => {
-        failures = 0;
-        resolve();
-      };
-      await promise;
-      clearTimeout(timer);
+    } finally {
+      this.#rooms.delete(roomId);
     }
-    this.#rooms.delete(roomId);
+  }
+
+  /** @returns whether it was woken before the time was up */
+  #pause(line: { wake: () => void }, ms: number): Promise<boolean> {
+    if (this.#stop.signal.aborted) return Promise.resolve(true);
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const timer = setTimeout(() => resolve(false), ms);
+    line.wake = () => {
+      clearTimeout(timer);
+      resolve(true);
+    };
+    return promise;
   }
 
   #next(roomId: number): Kept | undefined {
@@ -210,6 +218,7 @@ export class Outbox {
 
   #failed(kept: Kept, error: unknown): number | null {
     if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+    if (this.#stop.signal.aborted) return null; // it is kept as it was, or forgotten since by a sign-out
     if (!this.#store.get(kept.clientId)) return null; // discarded, or it has arrived all the same
     const problem = error instanceof ApiError ? error : null;
     const refused =
@@ -227,8 +236,8 @@ export class Outbox {
     this.#sent.tell(message);
   }
 
-  #storageChanged({ key, storageArea }: StorageEvent): void {
-    if (storageArea !== globalThis.localStorage || !this.#store.changed(key)) return;
+  #storageChanged(event: StorageEvent): void {
+    if (event.storageArea !== globalThis.localStorage || !this.#store.changed(event)) return;
     // Where it cannot be told who lives, what is there at the start is taken over, and what comes later is another's.
     if (this.#tab.canTell) this.#adopt();
     this.#tell();

@@ -17,6 +17,7 @@ export async function request<T>(method: string, url: string, limitMs: number, b
       headers: body === undefined ? {} : { "content-type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),
       credentials: "same-origin",
+      cache: "no-store", // else Chromium lets a tab wait until another one's same request is answered
       signal: AbortSignal.timeout(limitMs),
     });
     text = await response.text();
@@ -24,7 +25,7 @@ export async function request<T>(method: string, url: string, limitMs: number, b
     throw new NetworkError(`${method} ${url}: no answer`, { cause });
   }
   if (!response.ok) throw errorOf(response, text);
-  if (text === "") return undefined as T;
+  if (response.status === 204) return undefined as T;
   const parsed = parse(text);
   if (parsed === undefined) throw new ApiError(response.status, "not-json", "The answer is not JSON.");
   noteAsked(parsed, sent);

@@ -1,9 +1,9 @@
 import type { Api } from "./api.ts";
 import { ApiError } from "./errors.ts";
 import { Feed, type FeedEnd } from "./feed.ts";
-import { whoIsThere } from "./list-stream.ts";
 import type { Pace } from "./pace.ts";
 import type { RoomList } from "./rooms.ts";
+import { whoIsThere } from "./session.ts";
 import type { Slot, Slots } from "./slots.ts";
 import type { Surroundings } from "./surroundings.ts";
 
@@ -132,7 +132,8 @@ export class RoomStream {
     const row = this.parts.rooms.get(this.roomId);
     if (row === this.#row) return;
     this.#row = row;
-    if (!this.#isWanted || this.#feed?.state === "live") return;
+    // A stream that is about to open will tell.
+    if (!this.#isWanted || this.#isTaking || (this.#feed && this.#feed.state !== "failing")) return;
     this.hooks.refresh();
     void this.#go(false); // one may have become free
   }

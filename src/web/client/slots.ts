@@ -72,7 +72,7 @@ function note(key: string): void {
 
 function noted(key: string): number {
   try {
-    return Number(localStorage.getItem(key));
+    return Number(localStorage.getItem(key)) || 0; // whatever else is there
   } catch {
     return 0;
   }

@@ -17,7 +17,10 @@ export interface Told {
   page: RoomsPage | null;
 }
 
-/** What tabs say to each other. */
+/** Who tells, against who told before: the same, nobody, or another one: then something may have been missed in between. */
+export type Leader = "same" | "first" | "another";
+
+/** What tabs say to each other, also those with an older or newer page: what is to mean something else needs another kind. */
 type Note = { kind: "hello" } | { kind: "signed-out" } | ({ kind: "told"; term: number } & Told);
 
 export interface TabHooks {
@@ -25,8 +28,7 @@ export interface TabHooks {
   lead(): void;
   /** It does no longer. */
   follow(): void;
-  /** @param isNewLeader whether somebody else was heard before: something may have been missed in between */
-  told(told: Told, isNewLeader: boolean): void;
+  told(told: Told, leader: Leader): void;
   /** A leader's answer to who asks whether it is there. */
   sign(): Told;
   signedOut(): void;
@@ -57,7 +59,7 @@ export class Tabs {
   ) {
     if (canShare()) {
       this.#channel = new BroadcastChannel(name);
-      this.#channel.onmessage = ({ data }: MessageEvent<Note>) => this.#hear(data);
+      this.#channel.onmessage = ({ data }: MessageEvent<Note | null>) => this.#hear(data);
     }
     this.#forget = surroundings.onVisible.add(() => this.#watch(0));
   }
@@ -148,19 +150,19 @@ export class Tabs {
     this.#watch(this.pace.silenceMs);
   }
 
-  #hear(note: Note): void {
-    if (note.kind === "signed-out") this.hooks.signedOut();
-    else if (note.kind === "hello") this.tell(this.hooks.sign());
-    else this.#follow(note);
+  #hear(note: Note | null): void {
+    if (note?.kind === "signed-out") this.hooks.signedOut();
+    else if (note?.kind === "hello") this.tell(this.hooks.sign());
+    else if (note?.kind === "told" && Number.isFinite(note.term)) this.#follow(note);
   }
 
   #follow(note: Told & { term: number }): void {
     if (note.term < this.#term) return; // of one who was robbed and does not know it yet
-    const isNewLeader = note.term > this.#term;
+    const leader = note.term === this.#term ? "same" : this.#term === 0 ? "first" : "another";
     this.#term = note.term;
-    if (isNewLeader) this.#stepDown();
+    if (leader !== "same") this.#stepDown();
     this.#watch(this.pace.silenceMs);
-    this.hooks.told(note, isNewLeader);
+    this.hooks.told(note, leader);
   }
 
   /** A visible tab does not wait for a leader that sleeps: after so much silence it asks, and without an answer it takes over. */

@@ -1,15 +1,19 @@
-import type { Member, Message, User } from "./contract.ts";
+import type { Member, Message, MessagesPage, User } from "./contract.ts";
 import { ApiError, NetworkError } from "./errors.ts";
 import type { FeedEnd } from "./feed.ts";
 import { Listeners } from "./listeners.ts";
 import { Members } from "./members.ts";
 import type { Outbox } from "./outbox.ts";
+import { retryDelay } from "./pace.ts";
 import { type RoomParts, RoomStream } from "./room-stream.ts";
 import { Typists } from "./typists.ts";
 import { MessageWindow } from "./window.ts";
 
 /** Messages asked for at once. */
 const PAGE = 50;
+
+/** What a timeline asks for: a place to begin, a page more, the newest ones in place of a stream, the members. */
+type Asked = "place" | "page" | "news" | "members";
 
 export interface TimelineParts extends RoomParts {
   outbox: Outbox;
@@ -30,7 +34,8 @@ export class Timeline {
   readonly #listeners = new Listeners();
   readonly #forget: () => void;
   #loading: "first" | "older" | "newer" | null = null;
-  #error: ApiError | NetworkError | null = null;
+  /** What failed, until it succeeds. */
+  readonly #errors = new Map<Asked, ApiError | NetworkError>();
   #gone = false;
   #isClosed = false;
   /** Another number, another place: what was asked for before is not wanted any more. */
@@ -39,6 +44,9 @@ export class Timeline {
   #around: number | undefined;
   #isRefreshing = false;
   #refreshAgain = false;
+  /** Refreshes that failed one after the other, and what waits for the next one. */
+  #failures = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     readonly roomId: number,
@@ -70,9 +78,9 @@ export class Timeline {
   get loading(): "first" | "older" | "newer" | null {
     return this.#loading;
   }
-  /** Why the last request failed. */
+  /** Why something that was asked for is not there. */
   get error(): ApiError | NetworkError | null {
-    return this.#error;
+    return this.#errors.values().next().value ?? null;
   }
   /** Whether the room is no longer there, or no longer one's own. */
   get gone(): boolean {
@@ -91,11 +99,14 @@ export class Timeline {
     const place = ++this.#place;
     this.#around = around;
     this.#setLoading("first");
-    if (this.#members.list.length === 0) void this.reloadMembers();
-    await this.#attempt(async () => {
-      const page = await this.parts.api.messages(this.roomId, { around, limit: PAGE });
-      if (this.#isClosed || place !== this.#place) return;
-      this.#window.replace(page);
+    if (this.#members.list.length === 0 || this.#errors.has("members")) void this.reloadMembers();
+    for (const asked of ["page", "news"] as const) this.#errors.delete(asked); // this page takes their place
+    await this.#attempt("place", async () => {
+      let page: MessagesPage;
+      do {
+        page = await this.parts.api.messages(this.roomId, { around, limit: PAGE });
+        if (place !== this.#place) return;
+      } while (!this.#window.replace(page));
       this.#arrived(page.messages);
       this.#stream.begin(page.cursor);
     });
@@ -122,7 +133,7 @@ export class Timeline {
   }
 
   async reloadMembers(): Promise<void> {
-    await this.#attempt(() => this.#members.load());
+    await this.#attempt("members", () => this.#members.load());
     this.#tell();
   }
 
@@ -132,15 +143,18 @@ export class Timeline {
 
   /** The network is back: what failed is tried again. */
   recover(): void {
-    if (!this.#error || this.#loading || this.#gone) return;
-    if (this.messages.length === 0 && !this.atStart) void this.open(this.#around);
-    else void this.reloadMembers();
+    if (this.#loading || this.#gone) return;
+    if (this.#errors.delete("page")) this.#tell(); // asked for when it is scrolled to
+    if (this.#errors.has("place")) void this.open(this.#around);
+    if (this.#errors.has("news")) void this.#refresh();
+    if (this.#errors.has("members")) void this.reloadMembers();
   }
 
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#place++;
+    clearTimeout(this.#timer);
     this.#forget();
     this.#stream.close();
     this.#typists.close();
@@ -153,7 +167,7 @@ export class Timeline {
     if (this.#loading || !first || !last) return;
     const place = this.#place;
     this.#setLoading(way);
-    await this.#attempt(async () => {
+    await this.#attempt("page", async () => {
       const from = way === "older" ? { before: first.seq } : { after: last.seq };
       const page = await this.parts.api.messages(this.roomId, { ...from, limit: PAGE });
       if (place === this.#place) this.#window.extend(way, page);
@@ -182,7 +196,8 @@ export class Timeline {
     const isAboutMembers = messages.some((message) => this.#members.isNews(message, isNew(message.seq)));
     for (const { seq, sender } of messages) if (isNew(seq)) this.#typists.stopped(sender.id);
     const middle = this.messages[this.messages.length >> 1]?.seq;
-    if (!this.#window.hear(messages, reset)) void this.open(middle);
+    const isElsewhere = !this.#window.hear(messages, reset);
+    if (isElsewhere && this.#loading !== "first") void this.open(middle);
     this.#arrived(messages);
     if (isAboutMembers) void this.reloadMembers();
     this.#tell();
@@ -192,15 +207,16 @@ export class Timeline {
     for (const message of messages) this.parts.outbox.arrived(message);
   }
 
-  /** In place of a stream: the newest page. One at a time; what changes meanwhile asks once more. */
+  /** In place of a stream: the newest page. One at a time; what changes meanwhile asks once more, and so does what fails. */
   async #refresh(): Promise<void> {
     this.#refreshAgain = this.#isRefreshing;
     if (this.#isRefreshing) return;
     this.#isRefreshing = true;
+    clearTimeout(this.#timer);
     do {
       this.#refreshAgain = false;
       const place = this.#place;
-      await this.#attempt(async () => {
+      await this.#attempt("news", async () => {
         const page = await this.parts.api.messages(this.roomId, { limit: PAGE });
         if (place !== this.#place) return;
         const isAboutMembers = page.messages.some((message) =>
@@ -208,22 +224,29 @@ export class Timeline {
         );
         this.#window.refresh(page);
         this.#arrived(page.messages);
-        if (isAboutMembers) await this.#members.load();
+        if (isAboutMembers) void this.reloadMembers();
       });
       this.#tell();
     } while (this.#refreshAgain && !this.#isClosed);
     this.#isRefreshing = false;
+    const error = this.#errors.get("news");
+    if (!error) this.#failures = 0;
+    else if (!this.#isClosed && !this.#gone) {
+      const atLeast = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
+      const delay = retryDelay(this.parts.pace.retryMs, this.#failures++, atLeast);
+      this.#timer = setTimeout(() => void this.#refresh(), delay);
+    }
   }
 
   /** Keeps what fails for `error`; what is no answer of the API is a fault, and thrown. */
-  async #attempt(what: () => Promise<void>): Promise<void> {
+  async #attempt(asked: Asked, what: () => Promise<void>): Promise<void> {
     try {
       await what();
-      if (!this.#isClosed) this.#error = null;
+      this.#errors.delete(asked);
     } catch (error) {
       if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
       if (this.#isClosed) return;
-      this.#error = error;
+      this.#errors.set(asked, error);
       if (!(error instanceof ApiError)) return;
       if (error.status === 401) this.#ended("signed-out");
       if (error.code === "room-not-found") this.#ended("gone");

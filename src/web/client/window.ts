@@ -16,6 +16,8 @@ export class MessageWindow {
   #isLoaded = false;
   /** The newest seq known of; 0: the room is empty. */
   #newest = 0;
+  /** When the last reset came: what it replaced is known no more, so that no answer from before can be told to be current. */
+  #resetAt = 0;
   /** What was heard and when, also of messages that are not in the window; the last heard comes last. */
   readonly #heard = new Map<number, { message: Message; at: number }>();
 
@@ -37,19 +39,25 @@ export class MessageWindow {
     return seq > this.#newest;
   }
 
-  /** Moves to another place. */
-  replace(page: MessagesPage): void {
+  /** Moves to another place. @returns false: a reset has overtaken the page, and it has to be asked for again */
+  replace(page: MessagesPage): boolean {
     const asked = askedAt(page);
+    if (asked < this.#resetAt) return false;
     this.#messages = page.messages.map((message) => this.#current(message, asked));
     this.#isLoaded = true;
     this.#newest = this.#last + (page.after === null ? 0 : 1);
     for (const [seq, { at }] of this.#heard) if (at > asked) this.#newest = Math.max(this.#newest, seq);
     this.#goOn(asked);
+    return true;
   }
 
-  /** Adds a page at one side; the far side gives as much up. What does not join (the window has moved) is left out. */
+  /**
+   * Adds a page at one side; the far side gives as much up. What does not join (the window has moved), or was overtaken
+   * by a reset, is left out.
+   */
   extend(way: "older" | "newer", page: MessagesPage): void {
     const asked = askedAt(page);
+    if (asked < this.#resetAt) return;
     const [first, last] = [this.#messages[0]?.seq ?? 1, this.#last];
     const fresh = page.messages
       .filter(({ seq }) => (way === "older" ? seq < first : seq > last))
@@ -73,6 +81,7 @@ export class MessageWindow {
     if (reset) {
       const stays = this.#isLoaded && !this.atEnd;
       this.#heard.clear();
+      this.#resetAt = tick();
       this.#newest = messages.at(-1)?.seq ?? 0;
       if (stays) return false;
       this.#messages = [...messages];
@@ -87,7 +96,7 @@ export class MessageWindow {
 
   /** Takes the answer of a write. */
   put(message: Message): void {
-    if (askedAt(message) < (this.#heard.get(message.seq)?.at ?? 0)) return;
+    if (askedAt(message) < Math.max(this.#resetAt, this.#heard.get(message.seq)?.at ?? 0)) return;
     this.#note(message, tick());
     this.#put([message]);
   }
@@ -95,6 +104,7 @@ export class MessageWindow {
   /** Takes the newest page, asked for in place of a stream. */
   refresh(page: MessagesPage): void {
     const asked = askedAt(page);
+    if (asked < this.#resetAt) return; // the reset brought the newest ones
     const first = page.messages[0]?.seq ?? 1;
     if (this.atEnd && first > this.#last + 1) this.replace(page);
     else this.#put(page.messages.map((message) => this.#current(message, asked)));

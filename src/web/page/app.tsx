@@ -4,7 +4,7 @@ import { Welcome } from "./forms/welcome.tsx";
 import { Sidebar } from "./list/sidebar.tsx";
 import { RoomView } from "./room/room.tsx";
 import { openRoomId } from "./route.ts";
-import { client, dialog, me, startError, totals } from "./state.ts";
+import { client, dialog, me, rooms, startError, totals } from "./state.ts";
 import { StatusLine } from "./status.tsx";
 import { showTotal } from "./title.ts";
 import { t } from "./words.ts";
@@ -19,17 +19,17 @@ export function App() {
     <div class={roomId === null ? "shell" : "shell in-room"}>
       <Sidebar />
       <main class="main" id="conversation" tabIndex={-1}>
-        {roomId === null ? (
-          <p class="main-empty">{t.chooseRoom}</p>
-        ) : (
-          <RoomView key={roomId} roomId={roomId} />
-        )}
+        <h1 class="visually-hidden">Foyer</h1>
+        {roomId === null ? <NothingOpen /> : <RoomView key={roomId} roomId={roomId} />}
       </main>
       <StatusLine />
       {client.value && dialog.value && <Dialogs name={dialog.value} roomId={roomId} />}
     </div>
   );
 }
+
+/** Where the open room would be. */
+const NothingOpen = () => <p class="main-empty">{rooms.value.length > 0 && t.chooseRoom}</p>;
 
 /** Until the server has said who is signed in. Empty at first: mostly it takes no time. */
 const Starting = () => (

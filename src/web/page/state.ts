@@ -14,21 +14,23 @@ export const startError = signal<unknown>(null);
 export const rooms = signal<readonly Room[]>([]);
 /**
  * What is unread in all rooms together, of what the person wants to be told: a muted room's messages count in its own
- * badge alone. `any`: whether there is something to mark as read, muted or not.
+ * badge alone. `messages` and `toRead`: in all rooms, muted or not, and of how many rooms.
  */
 export const totals = computed(() => {
   let unread = 0;
-  let any = false;
+  let messages = 0;
+  let toRead = 0;
   for (const { involvement, unreadCount, mentionCount, markedUnread } of rooms.value) {
     if (involvement !== "none") unread += involvement === "all" ? unreadCount : mentionCount;
-    any ||= unreadCount > 0 || markedUnread;
+    messages += unreadCount;
+    if (unreadCount > 0 || markedUnread) toRead++;
   }
-  return { unread, any };
+  return { unread, messages, toRead };
 });
 export const status = signal<Client["status"]>("connecting");
 
 /** The dialog that lies over the page. */
-export type DialogName = "settings" | "new-room" | "new-direct" | "open-rooms" | "room-settings";
+export type DialogName = "settings" | "new-room" | "new-direct" | "open-rooms" | "read-all" | "room-settings";
 export const dialog = signal<DialogName | null>(null);
 /** The panel beside the open room. */
 export const panel = signal<"members" | "search" | null>(null);
@@ -69,7 +71,17 @@ export async function follow(user: User): Promise<void> {
   status.value = opened.status;
   client.value = opened;
   me.value = user;
+  arrivals?.postMessage(user.id);
 }
+
+/** Tells the browser's other tabs who is signed in: they have the same cookie, and would go on in that person's name. */
+const arrivals = "BroadcastChannel" in globalThis ? new BroadcastChannel("foyer:arrivals") : null;
+arrivals?.addEventListener("message", ({ data: userId }) => {
+  if (me.value === undefined || me.value?.id === userId) return;
+  if (me.value !== null) forget();
+  me.value = undefined;
+  void start();
+});
 
 /** Signs out, here and in the other tabs of this browser. What was not sent yet is discarded with it. */
 export async function signOut(): Promise<void> {

@@ -25,6 +25,9 @@ function isLocale(tag: string): boolean {
   }
 }
 
+/** A count in a badge, whose width is bounded; the exact one is in the words beside it. */
+export const shortCount = (count: number): string => (count > 9_999 ? "9999+" : String(count));
+
 /** An error, in words for the reader. */
 export function problemWords(error: unknown): string {
   if (error instanceof NetworkError) return t.networkFault;

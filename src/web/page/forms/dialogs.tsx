@@ -5,6 +5,7 @@ import { Dialog } from "./dialog.tsx";
 import { NewDirect } from "./new-direct.tsx";
 import { NewRoom } from "./new-room.tsx";
 import { OpenRooms } from "./open-rooms.tsx";
+import { ReadAll } from "./read-all.tsx";
 import { RoomSettings } from "./room-settings.tsx";
 import { Settings } from "./settings.tsx";
 
@@ -39,6 +40,12 @@ export function Dialogs({ name, roomId }: { name: DialogName; roomId: number | n
       return (
         <Dialog key={name} title={t.openRooms} onClose={close} size="wide">
           <OpenRooms />
+        </Dialog>
+      );
+    case "read-all":
+      return (
+        <Dialog key={name} title={t.readAll} onClose={close}>
+          <ReadAll done={close} />
         </Dialog>
       );
     case "room-settings": {

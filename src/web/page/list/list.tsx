@@ -3,6 +3,7 @@ import { useCallback, useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { openRoomId } from "../route.ts";
 import { rooms } from "../state.ts";
 import { t } from "../words.ts";
+import { FirstSteps } from "./first-steps.tsx";
 import { filter, holdOrder, releaseOrder, shown } from "./order.ts";
 import { Row } from "./row.tsx";
 import { keepInSight, ROW, rowsToDraw } from "./rows.ts";
@@ -96,7 +97,7 @@ function Nothing() {
   return (
     <div class="rows-empty">
       <p>{t.noRoomsYet}</p>
-      <p>{t.noRoomsYetHint}</p>
+      <FirstSteps />
     </div>
   );
 }

@@ -1,14 +1,13 @@
-import { useSignal } from "@preact/signals";
 import { Icon, type IconName } from "../icons.tsx";
 import { Avatar } from "../names.tsx";
-import { client, type DialogName, dialog, me, totals } from "../state.ts";
-import { problemWords, t } from "../words.ts";
+import { type DialogName, dialog, me, totals } from "../state.ts";
+import { t } from "../words.ts";
 import { RoomList } from "./list.tsx";
 import { filter } from "./order.ts";
 
 const ACTIONS: { name: DialogName; icon: IconName; words: string }[] = [
   { name: "open-rooms", icon: "compass", words: t.openRooms },
-  { name: "new-direct", icon: "person", words: t.newDirect },
+  { name: "new-direct", icon: "chat", words: t.newDirect },
   { name: "new-room", icon: "plus", words: t.newRoom },
 ];
 
@@ -20,7 +19,7 @@ export function Sidebar() {
         {t.skip}
       </button>
       <header class="sidebar-head">
-        <h1>{t.rooms}</h1>
+        <h2>{t.rooms}</h2>
         {ACTIONS.map(({ name, icon, words }) => (
           <button
             key={name}
@@ -52,7 +51,18 @@ export function Sidebar() {
       <footer class="sidebar-foot">
         {me.value && <Avatar user={me.value} small />}
         <span class="sidebar-me">{me.value?.name}</span>
-        <ReadAll />
+        {totals.value.toRead > 0 && (
+          <button
+            type="button"
+            class="icon-button"
+            aria-label={t.readAll}
+            title={t.readAll}
+            aria-haspopup="dialog"
+            onClick={() => (dialog.value = "read-all")}
+          >
+            <Icon name="check" />
+          </button>
+        )}
         <button
           type="button"
           class="icon-button"
@@ -65,30 +75,5 @@ export function Sidebar() {
         </button>
       </footer>
     </nav>
-  );
-}
-
-function ReadAll() {
-  const fault = useSignal("");
-  const readAll = async () => {
-    try {
-      const changed = await client.value?.api.readAll();
-      if (changed) client.value?.rooms.apply(changed);
-      fault.value = "";
-    } catch (error) {
-      fault.value = problemWords(error);
-    }
-  };
-  return (
-    <>
-      <span class="sidebar-fault" role="alert">
-        {fault.value}
-      </span>
-      {totals.value.any && (
-        <button type="button" class="icon-button" aria-label={t.readAll} title={t.readAll} onClick={readAll}>
-          <Icon name="check" />
-        </button>
-      )}
-    </>
   );
 }

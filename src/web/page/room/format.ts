@@ -6,7 +6,7 @@ export type Piece =
   | { kind: "code"; text: string }
   | { kind: "block"; text: string };
 
-const FENCE = /```(?:[\w+-]*\n)?([\s\S]+?)\n?```/g;
+const FENCE = /\n?```(?:[\w+-]*\n)?([\s\S]+?)\n?```\n?/g; // with the line ends around it: a block has lines of its own
 const CODE = /(?<!`)`([^`\n]+)`(?!`)/g;
 /** Bounded, for what follows looks at each end again. As far as the server looks for handles (messages/mentions.ts): not after what could be a part of an address. */
 const WORD = /\bhttps?:\/\/[^\s<>"]{1,2000}|(?<![\p{L}\p{N}._@/-])@[a-z0-9._-]{2,64}/giu;

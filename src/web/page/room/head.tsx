@@ -33,7 +33,7 @@ export function RoomHead({ roomId }: { roomId: number }) {
         aria-haspopup="dialog"
         onClick={() => (dialog.value = "room-settings")}
       >
-        <Icon name="settings" />
+        <Icon name="more" />
       </button>
     </header>
   );

@@ -17,7 +17,6 @@ export const en = {
   rooms: "Rooms",
   filterRooms: "Filter rooms",
   noRoomsYet: "You are in no room yet.",
-  noRoomsYetHint: "Join an open room, or make one of your own.",
   noRoomMatches: "No room matches.",
   chooseRoom: "Choose a room to read and write in.",
   newRoom: "New room",
@@ -32,8 +31,9 @@ export const en = {
   unread: (n: number) => many(n, "unread message", "unread messages"),
   mentions: (n: number) => many(n, "mention", "mentions"),
   markedUnread: "marked as unread",
-  muted: "muted",
   readAll: "Mark everything as read",
+  readAllSure: (messages: number, rooms: number) =>
+    `${many(messages, "unread message", "unread messages")} in ${many(rooms, "room", "rooms")} will count as read. This cannot be undone.`,
   closedRoom: "by invitation",
 
   // A room
@@ -42,10 +42,11 @@ export const en = {
   members: "Members",
   search: "Search",
   roomSettings: "Room settings",
-  roomGone: "This room is no longer yours to see.",
-  roomGoneHint: "It was removed, or you are no longer a member.",
+  roomGone: "You are not in this room.",
+  roomGoneHint: "It may be open to everybody, or have been removed.",
+  joinIt: "Try to join",
   loadingMessages: "Loading messages …",
-  messagesFailed: "The messages could not be loaded.",
+  roomFailed: "Not all of this room could be loaded.",
   tryAgain: "Try again",
   beginning: "This is where it begins.",
   newMessages: "New messages",
@@ -97,7 +98,8 @@ export const en = {
   markUnread: "Mark unread from here",
   reactions: "Reactions",
   reactionBy: (emoji: string, names: string) => `${emoji} by ${names}`,
-  andOthers: (names: string, n: number) => `${names} and ${many(n, "other", "others")}`,
+  andOthers: (names: string, n: number) =>
+    names === "" ? many(n, "person", "people") : `${names} and ${many(n, "other", "others")}`,
   chooseReaction: "Choose a reaction",
 
   // Signing in and up
@@ -225,7 +227,8 @@ export const en = {
   removeMember: "Remove from the room",
   removeMemberSure: (name: string) => `Remove ${name} from this room?`,
   searchFor: "Search for",
-  searchHint: 'Finds whole words. "In quotes": a phrase. or: either. -word: without it.',
+  searchHint:
+    'Whole words. "Quotes" find a phrase, or between two words either of them, a dash before a word leaves it out.',
   inAllRooms: "In all my rooms",
   searchResults: "Messages found",
   nothingFound: "Nothing found.",

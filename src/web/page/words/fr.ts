@@ -18,7 +18,6 @@ export const fr: typeof en = {
   rooms: "Salons",
   filterRooms: "Filtrer les salons",
   noRoomsYet: "Vous n’êtes dans aucun salon.",
-  noRoomsYetHint: "Rejoignez un salon ouvert ou créez le vôtre.",
   noRoomMatches: "Aucun salon ne correspond.",
   chooseRoom: "Choisissez un salon pour lire et écrire.",
   newRoom: "Nouveau salon",
@@ -33,8 +32,9 @@ export const fr: typeof en = {
   unread: (n) => many(n, "message non lu", "messages non lus"),
   mentions: (n) => many(n, "mention", "mentions"),
   markedUnread: "marqué comme non lu",
-  muted: "en sourdine",
   readAll: "Tout marquer comme lu",
+  readAllSure: (messages, rooms) =>
+    `${many(messages, "message non lu", "messages non lus")} dans ${many(rooms, "salon", "salons")} compteront comme lus. C’est sans retour.`,
   closedRoom: "sur invitation",
 
   messages: "Messages",
@@ -42,10 +42,11 @@ export const fr: typeof en = {
   members: "Membres",
   search: "Rechercher",
   roomSettings: "Réglages du salon",
-  roomGone: "Ce salon ne vous est plus accessible.",
-  roomGoneHint: "Il a été supprimé ou vous n’en êtes plus membre.",
+  roomGone: "Vous n’êtes pas dans ce salon.",
+  roomGoneHint: "Il est peut-être ouvert à tous, ou a été supprimé.",
+  joinIt: "Essayer de le rejoindre",
   loadingMessages: "Chargement des messages …",
-  messagesFailed: "Les messages n’ont pas pu être chargés.",
+  roomFailed: "Ce salon n’a pas pu être chargé en entier.",
   tryAgain: "Réessayer",
   beginning: "C’est ici que tout commence.",
   newMessages: "Nouveaux messages",
@@ -94,7 +95,8 @@ export const fr: typeof en = {
   markUnread: "Marquer comme non lu à partir d’ici",
   reactions: "Réactions",
   reactionBy: (emoji, names) => `${emoji} de ${names}`,
-  andOthers: (names, n) => `${names} et ${many(n, "autre", "autres")}`,
+  andOthers: (names, n) =>
+    names === "" ? many(n, "personne", "personnes") : `${names} et ${many(n, "autre", "autres")}`,
   chooseReaction: "Choisir une réaction",
 
   tagline: "Des salons, des messages, et ce qu’il y a de neuf.",
@@ -217,7 +219,7 @@ export const fr: typeof en = {
   removeMemberSure: (name) => `Retirer ${name} de ce salon ?`,
   searchFor: "Rechercher",
   searchHint:
-    'Trouve des mots entiers. "Entre guillemets" : une expression. or : l’un ou l’autre. -mot : sans lui.',
+    'Des mots entiers. Entre "guillemets" une suite de mots, « or » entre deux mots l’un ou l’autre, un tiret devant un mot l’exclut.',
   inAllRooms: "Dans tous mes salons",
   searchResults: "Messages trouvés",
   nothingFound: "Rien ne correspond.",
