@@ -1,4 +1,6 @@
 import { Elysia } from "elysia";
+import { hideAdmin } from "./admin/gate.ts";
+import { adminRoutes } from "./admin/routes.ts";
 import type { Callers } from "./auth/guard.ts";
 import { checkOrigin } from "./auth/origin.ts";
 import { authRoutes } from "./auth/routes.ts";
@@ -59,7 +61,7 @@ export function createApp(parts: Parts) {
       backpressureLimit: 0, // none: socket.ts sends nothing more to who is full, and Bun would drop what is above it
     },
   })
-    .onRequest(({ request, server }) => {
+    .onRequest(async ({ request, server }) => {
       started.set(request, performance.now());
       if (!URL.canParse(request.url)) throw badRequest("The Host header names no host."); // Bun then gives the path alone
       if (!isProxySeen && request.headers.has("x-forwarded-for")) {
@@ -69,6 +71,7 @@ export function createApp(parts: Parts) {
         );
       }
       if (!isHealthCheck(request)) parts.callers.limits.arrives(request, server);
+      await hideAdmin(request, parts.callers, config);
     })
     .onParse({ as: "global" }, ({ request }) => {
       checkBody(request);
@@ -102,7 +105,8 @@ export function createApp(parts: Parts) {
         .use(messageRoutes(parts))
         .use(typingRoutes(parts))
         .use(searchRoutes(parts))
-        .use(streamRoutes(parts)),
+        .use(streamRoutes(parts))
+        .use(adminRoutes(parts)),
     )
     .use((app) => app.use(docsRoutes(app)))
     .use(webRoutes(parts));

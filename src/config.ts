@@ -15,6 +15,9 @@ export interface Config {
   /** How many proxies in front of this server are believed about the client's scheme, host and address. */
   trustProxy: number;
   allowedOrigins: string[];
+  /** Days after which a session ends, whatever its use; and days after which one that is not used does. */
+  sessionDays: number;
+  sessionIdleDays: number;
   /** Whether rate limits hold; off for load tests on loopback. */
   limits: boolean;
   rates: Rates;
@@ -99,6 +102,8 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     drainTimeout: integer("DRAIN_TIMEOUT", 10, 1, 600),
     trustProxy: integer("TRUST_PROXY", 0, 0, 10),
     allowedOrigins,
+    sessionDays: integer("SESSION_DAYS", 30, 1, 400), // browsers keep no cookie for longer
+    sessionIdleDays: integer("SESSION_IDLE_DAYS", 14, 1, 400),
     limits: oneOf("LIMITS", "on", ["on", "off"]) === "on",
     rates,
     streamsPerUser: integer("LIMIT_STREAMS", 20, 1, 1_000_000),

@@ -1,5 +1,6 @@
 import { createApp } from "./app.ts";
 import { Callers } from "./auth/guard.ts";
+import { sweepExpiredSessions } from "./auth/sweep.ts";
 import type { Config } from "./config.ts";
 import { connect, type Target } from "./db/client.ts";
 import { migrate } from "./db/migrate.ts";
@@ -51,7 +52,7 @@ export async function startServer(config: Config, target: Target, log: Log, pace
   opened.defer(() => db.close(config.drainTimeout * CLOSE_SHARE));
   const cursors = await readCursors(db.sql);
   const limits = new Limits(config);
-  const callers = new Callers(db.sql, limits);
+  const callers = new Callers(db.sql, config, limits);
   const presence = new Presence(
     db,
     (...hints) => announce(...hints),
@@ -85,6 +86,8 @@ export async function startServer(config: Config, target: Target, log: Log, pace
   const typists = new Typists(db.sql, announce);
   const purging = purgeRemovedRooms(db.sql, log);
   opened.defer(() => purging.stop());
+  const sweeping = sweepExpiredSessions(db.sql, log);
+  opened.defer(() => sweeping.stop());
 
   let draining = false;
   const app = createApp({

@@ -26,6 +26,8 @@ test("without an environment everything has its default", () => {
     drainTimeout: 10,
     trustProxy: 0,
     allowedOrigins: [],
+    sessionDays: 30,
+    sessionIdleDays: 14,
     limits: true,
     rates: {
       address: { burst: 1000, perSecond: 200 },
@@ -81,6 +83,8 @@ test("every setting is read", () => {
     DRAIN_TIMEOUT: "30",
     TRUST_PROXY: "2",
     ALLOWED_ORIGINS: "https://chat.example.com, http://localhost:5173",
+    SESSION_DAYS: "7",
+    SESSION_IDLE_DAYS: "2",
     LIMITS: "off",
     ...Object.fromEntries(RATE_NAMES.map((name, i) => [settingOf(name), `${i + 1}+6/m`])),
     LIMIT_STREAMS: "8",
@@ -101,6 +105,8 @@ test("every setting is read", () => {
     drainTimeout: 30,
     trustProxy: 2,
     allowedOrigins: ["https://chat.example.com", "http://localhost:5173"],
+    sessionDays: 7,
+    sessionIdleDays: 2,
     limits: false,
     rates: Object.fromEntries(RATE_NAMES.map((name, i) => [name, { burst: i + 1, perSecond: 0.1 }])) as Rates,
     streamsPerUser: 8,
@@ -123,6 +129,8 @@ test("a number is whole, and within its bounds", () => {
     LIMIT_STREAMS: [1, 1_000_000],
     MAX_STREAMS: [1, 1_000_000],
     BODY_TIMEOUT: [1, 600],
+    SESSION_DAYS: [1, 400],
+    SESSION_IDLE_DAYS: [1, 400],
   };
   for (const [name, [least, most]] of Object.entries(bounds)) {
     // Where one bounds the other, the other makes room.

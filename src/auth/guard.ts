@@ -5,7 +5,7 @@ import type { Limits } from "../limits/limits.ts";
 import { type Announce, type Hint, isPersonal, userChanged } from "../live/hints.ts";
 import { unauthenticated } from "../problem.ts";
 import { bearerOf, publicOrigin } from "./origin.ts";
-import { type Caller, findBySession, findByToken } from "./queries.ts";
+import { type Caller, findBySession, findByToken, type SessionLife } from "./queries.ts";
 import { hashSecret } from "./secrets.ts";
 
 /** Milliseconds for which a session is believed without another look, if it lasts as long; a sign-out is heard of at once. */
@@ -16,8 +16,7 @@ const REMEMBERED = 10_000;
 const COOKIE = "foyer_session";
 /** Behind https: a cookie that no other host, path or plain connection can have set. */
 export const SECURE_COOKIE = `__Host-${COOKIE}`;
-/** Seconds; as long as the session (30 days). */
-const COOKIE_MAX_AGE = 30 * 24 * 3600;
+const DAY = 24 * 3600; // seconds
 
 /** A database look-up that a request has spent on knowing its caller. */
 export interface Spent {
@@ -33,6 +32,7 @@ export class Callers {
   /** @param limits how much each of them may do */
   constructor(
     private readonly sql: Sql,
+    private readonly life: SessionLife,
     readonly limits: Limits,
   ) {}
 
@@ -47,7 +47,10 @@ export class Callers {
     const endings = this.#endings;
     const asked = Date.now();
     const started = performance.now();
-    const found = await (secret.kind === "session" ? findBySession : findByToken)(this.sql, hash);
+    const found =
+      secret.kind === "session"
+        ? await findBySession(this.sql, hash, this.life)
+        : await findByToken(this.sql, hash);
     spent.statements++;
     spent.ms += performance.now() - started;
     if (!found) throw unauthenticated();
@@ -77,10 +80,15 @@ export class Callers {
 function secretOf(request: Request, config: Config): { kind: "session" | "token"; value: string } {
   const token = bearerOf(request);
   if (token !== null) return { kind: "token", value: token };
-  const name = publicOrigin(request, config).https ? SECURE_COOKIE : COOKIE;
-  const value = new Bun.CookieMap(request.headers.get("cookie") ?? "").get(name);
+  const value = cookieOf(request, config);
   if (!value) throw unauthenticated();
   return { kind: "session", value };
+}
+
+/** The session's secret that the request's cookie holds, valid or not. */
+export function cookieOf(request: Request, config: Config): string | null {
+  const name = publicOrigin(request, config).https ? SECURE_COOKIE : COOKIE;
+  return new Bun.CookieMap(request.headers.get("cookie") ?? "").get(name) || null;
 }
 
 /** The `Set-Cookie` of a session's secret; an empty one takes the cookie away. */
@@ -91,7 +99,7 @@ export function sessionCookie(request: Request, config: Config, secret: string):
     httpOnly: true,
     sameSite: "lax",
     secure: https,
-    maxAge: secret === "" ? 0 : COOKIE_MAX_AGE,
+    maxAge: secret === "" ? 0 : config.sessionDays * DAY,
   }).serialize();
 }
 
@@ -103,12 +111,20 @@ export interface Dependencies {
   announce: Announce;
 }
 
+/** Who asks. @throws Problem 401 */
+export const callerOf = async (
+  request: Request,
+  callers: Callers,
+  config: Config,
+  spent: Spent = { statements: 0, ms: 0 },
+): Promise<Caller> => callers.identify(secretOf(request, config), spent);
+
 /** The plugin behind which everything authenticated lives: it yields `caller`, or answers 401. */
 export const guard = (callers: Callers, config: Config) =>
   new Elysia().derive({ as: "scoped" }, async ({ request, route, set }) => {
     set.headers["cache-control"] = "no-store";
     const spent: Spent = { statements: 0, ms: 0 };
-    const caller = await callers.identify(secretOf(request, config), spent);
+    const caller = await callerOf(request, callers, config, spent);
     Object.assign(set.headers, callers.limits.calls(caller.id, request.method, route));
     return { caller, spent };
   });

@@ -2,17 +2,13 @@ import { Elysia, t } from "elysia";
 import { credentialEnded } from "../live/hints.ts";
 import { Problem } from "../problem.ts";
 import { pathId, personName, text } from "../schema.ts";
-import { type Dependencies, guard, sessionCookie } from "./guard.ts";
+import { userAgentOf } from "./device.ts";
+import { cookieOf, type Dependencies, guard, sessionCookie } from "./guard.ts";
 import { hashPassword, verifyPassword } from "./passwords.ts";
 import * as queries from "./queries.ts";
 import { hashSecret, newSessionSecret, newToken } from "./secrets.ts";
+import { handle } from "./words.ts";
 
-const handle = text({
-  minLength: 2,
-  maxLength: 32,
-  pattern: "^[a-z0-9._-]{2,32}$",
-  description: "takes 2 to 32 of a-z, 0-9, dot, underscore and dash",
-});
 const password = text({ minLength: 8, maxLength: 256, description: "takes 8 to 256 characters" });
 /** A password that is only compared may be of any length that fits a body. */
 const anyPassword = text({ minLength: 0, maxLength: 1024 });
@@ -26,13 +22,22 @@ export function authRoutes({ db, callers, config, announce }: Dependencies) {
   const { sql } = db;
 
   /**
-   * Starts a session; its cookie goes into the response.
+   * Starts a session, in place of the one that this browser had; its cookie goes into the response.
    * @throws Problem 401 if the password has changed since it was checked against `passwordHash`
    */
   const signIn = async (request: Request, userId: number, passwordHash: string) => {
     const secret = newSessionSecret();
-    const session = { userId, passwordHash, secretHash: hashSecret(secret) };
-    if (!(await queries.createSession(sql, session))) throw wrongCredentials();
+    const replaced = cookieOf(request, config);
+    const session = {
+      userId,
+      passwordHash,
+      secretHash: hashSecret(secret),
+      replacedHash: replaced === null ? null : hashSecret(replaced),
+      userAgent: userAgentOf(request),
+    };
+    const ended = await queries.createSession(sql, session, config);
+    if (!ended) throw wrongCredentials();
+    announce(...ended.map(credentialEnded));
     return { "set-cookie": sessionCookie(request, config, secret), "cache-control": "no-store" };
   };
   const publicUser = ({ id, handle, name }: queries.User): queries.User => ({ id, handle, name });
@@ -60,15 +65,15 @@ export function authRoutes({ db, callers, config, announce }: Dependencies) {
       "/session",
       async ({ request, server, body, set }) => {
         const address = callers.limits.addressOf(request, server);
-        const { user, passwordHash } = await callers.limits.guess(body.handle, address, async () => {
+        // All of it: that a right password of somebody who may not sign in goes uncounted would tell that it is right.
+        return callers.limits.guess(body.handle, address, async () => {
           const user = await queries.findByHandle(sql, body.handle);
           const passwordHash = user?.password_hash ?? null;
           const right = await verifyPassword(body.password, passwordHash);
           if (!right || !user || passwordHash === null) throw wrongCredentials();
-          return { user, passwordHash };
+          Object.assign(set.headers, await signIn(request, user.id, passwordHash));
+          return publicUser(user);
         });
-        Object.assign(set.headers, await signIn(request, user.id, passwordHash));
-        return publicUser(user);
       },
       {
         body: t.Object({ handle: text({ minLength: 0, maxLength: 256 }), password: anyPassword }),
@@ -83,13 +88,26 @@ export function authRoutes({ db, callers, config, announce }: Dependencies) {
       "/session",
       async ({ request, caller, set }) => {
         if (caller.credential.startsWith("s")) {
-          await queries.deleteSession(sql, caller.credential);
+          await queries.endSession(sql, caller.id, Number(caller.credential.slice(1)));
           announce(credentialEnded(caller.credential));
         }
         set.headers["set-cookie"] = sessionCookie(request, config, "");
         set.status = 204;
       },
       { detail: { summary: "Sign out: the session and its streams end; a bearer token stays" } },
+    )
+    .get("/sessions", async ({ caller }) => ({ sessions: await queries.listSessions(sql, caller) }), {
+      detail: { summary: "My sessions: by which device, and when they were last used" },
+    })
+    .delete(
+      "/sessions/:id",
+      async ({ request, caller, params, set }) => {
+        const id = pathId(params.id, "path");
+        if (await queries.endSession(sql, caller.id, id)) announce(credentialEnded(`s${id}`));
+        if (caller.credential === `s${id}`) set.headers["set-cookie"] = sessionCookie(request, config, "");
+        set.status = 204;
+      },
+      { detail: { summary: "End one of my sessions, and its streams" } },
     )
     .put(
       "/session/password",
@@ -117,11 +135,8 @@ export function authRoutes({ db, callers, config, announce }: Dependencies) {
       "/tokens",
       async ({ caller, body, set }) => {
         const token = newToken();
-        const made = await queries.createToken(sql, {
-          userId: caller.id,
-          name: body.name,
-          secretHash: hashSecret(token),
-        });
+        const wanted = { name: body.name, secretHash: hashSecret(token) };
+        const made = await db.transaction((tx) => queries.createToken(tx, caller, wanted));
         set.status = 201;
         return { id: made.id, name: made.name, token, createdAt: made.createdAt };
       },

@@ -11,3 +11,6 @@ export const newToken = (): string => `foyer_${newSessionSecret()}`;
 
 /** What the database keeps of a secret. It is random, so a fast hash without salt is enough. */
 export const hashSecret = (secret: string): Buffer => createHash("sha256").update(secret).digest();
+
+/** A password that is made up for somebody: 16 characters, 96 bits. */
+export const newPassword = (): string => randomBytes(12).toString("base64url");

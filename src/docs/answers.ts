@@ -9,6 +9,8 @@ export interface Answers {
   problems?: Record<number, string[]>;
   /** For who is not signed in as well. */
   open?: true;
+  /** For administrators; there is nothing for everybody else. */
+  admin?: true;
   /** What the stream carries: the answer is Server-Sent Events. */
   stream?: string;
   /** What is to be said of it, where the status does not say it. */
@@ -61,6 +63,8 @@ export const ANSWERS: Record<string, Answers> = {
   "POST /chat/api/session": { success: { 200: user }, problems: { 401: ["bad-credentials"] }, open: true },
   "GET /chat/api/session": { success: { 200: user } },
   "DELETE /chat/api/session": { success: { 204: null } },
+  "GET /chat/api/sessions": { success: { 200: schemas.sessions } },
+  "DELETE /chat/api/sessions/:id": { success: { 204: null }, problems: { 404: ["not-found"] } },
   "PUT /chat/api/session/password": { success: { 204: null }, problems: { 401: ["bad-credentials"] } },
   "POST /chat/api/tokens": { success: { 201: ref(schemas.madeToken) } },
   "GET /chat/api/tokens": { success: { 200: schemas.tokens } },
@@ -115,5 +119,25 @@ export const ANSWERS: Record<string, Answers> = {
     problems: ROOM,
     stream: ROOM_STREAM,
   },
+  "GET /chat/api/admin/users": { success: { 200: schemas.accounts }, admin: true },
+  "PATCH /chat/api/admin/users/:id": {
+    success: { 200: ref(schemas.account) },
+    problems: { 404: ["user-not-found"], 409: ["last-administrator"] },
+    admin: true,
+  },
+  "POST /chat/api/admin/users/:id/password": {
+    success: { 201: schemas.newPassword },
+    problems: { 404: ["user-not-found"] },
+    admin: true,
+  },
+  "DELETE /chat/api/admin/users/:id/credentials": {
+    success: { 204: null },
+    problems: { 404: ["user-not-found"] },
+    admin: true,
+  },
+  "GET /chat/api/admin/rooms": { success: { 200: schemas.roomAccounts }, admin: true },
+  "DELETE /chat/api/admin/rooms/:id": { success: { 204: null }, problems: ROOM, admin: true },
+  "GET /chat/api/admin/audit": { success: { 200: schemas.acts }, admin: true },
+
   "GET /chat/api/ws": { success: { 101: null }, problems: { 426: ["upgrade-required"] }, about: SOCKET },
 };

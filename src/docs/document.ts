@@ -13,6 +13,7 @@ const TAGS = [
   ["Members", "Who is in a room, and as what."],
   ["Messages", "The messages of a room; `seq` counts 1, 2, 3… in each room, without gaps."],
   ["Streams", "What changes, as Server-Sent Events for a plain `EventSource`, or over one WebSocket."],
+  ["Administration", "For administrators; for everybody else there is nothing at these paths."],
   ["Operations", "For the orchestrator."],
 ] as const;
 
@@ -20,6 +21,7 @@ const ID = Type.Integer({ minimum: 1 });
 const PATH_PARAMETERS: Record<string, { schema: TSchema; description: string }> = {
   id: { schema: ID, description: "The room's id" },
   tokenId: { schema: ID, description: "The token's id" },
+  sessionId: { schema: ID, description: "The session's id" },
   seq: { schema: ID, description: "The message's number in the room" },
   emoji: { schema: Type.String(), description: "One emoji of Unicode's RGI set, percent-encoded" },
   userId: { schema: Type.Union([ID, Type.Literal("me")]), description: "A user's id, or `me`" },
@@ -106,8 +108,8 @@ const tidy =
   (path: string) =>
   (parameter: Parameter): Parameter => {
     if (parameter.in === "path") {
-      const known = PATH_PARAMETERS[path.includes("/tokens/") ? "tokenId" : parameter.name];
-      return { ...parameter, ...known };
+      const [, owner] = /\/(token|session|user)s\/:id/.exec(path) ?? [];
+      return { ...parameter, ...PATH_PARAMETERS[owner ? `${owner}Id` : parameter.name] };
     }
     // Elysia reads a number or a boolean out of a query as "text of that format, or the thing itself".
     const { anyOf, ...rest } = parameter.schema;
@@ -154,14 +156,15 @@ const REPEATED = "It was there already; nothing new was made";
 
 function responsesOf(
   { method, path, hooks }: Route,
-  { success, problems = {}, open, stream, about }: Answers,
+  { success, problems = {}, open, admin, stream, about }: Answers,
 ) {
   const codes = new Map<number, string[]>();
   const add = (status: number, ...more: string[]) =>
     codes.set(status, [...new Set([...(codes.get(status) ?? []), ...more])]);
   for (const [status, more] of Object.entries(problems)) add(Number(status), ...more);
   if (path.startsWith("/chat/api")) {
-    if (!open) add(401, "unauthenticated");
+    if (admin) add(404, "not-found");
+    else if (!open) add(401, "unauthenticated");
     add(403, "bad-origin");
     add(429, "rate-limited");
     add(503, "unavailable");

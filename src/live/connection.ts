@@ -41,6 +41,8 @@ export class Connection {
     now: number,
     /** Told once: why it ended, or that the client went. */
     private readonly onEnd: (reason: ByeReason | "gone") => void,
+    /** As of how many revocations it is known to have the right (rights.ts). */
+    public provenAt = 0,
   ) {
     this.#lastSent = now;
   }

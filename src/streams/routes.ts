@@ -4,7 +4,7 @@ import type { Caller } from "../auth/queries.ts";
 import type { Config } from "../config.ts";
 import type { Database } from "../db/client.ts";
 import { Connection } from "../live/connection.ts";
-import { Frame, PING, retryFrame } from "../live/frame.ts";
+import { type ByeReason, Frame, PING, retryFrame } from "../live/frame.ts";
 import type { Hub } from "../live/hub.ts";
 import type { Log } from "../log.ts";
 import { mustBeMember } from "../members/queries.ts";
@@ -54,11 +54,13 @@ export function streamRoutes(parts: {
     const leaveSeat = callers.limits.seats.take(caller.id);
     const opened = Date.now();
     const cursor = request.headers.get("last-event-id") || query.cursor || "";
-    const connection = new Connection(caller.id, caller.credential, wire, opened, (reason) => {
+    const onEnd = (reason: ByeReason | "gone") => {
       leaveSeat();
       const seconds = Math.round((Date.now() - opened) / 1000);
       log.info({ user: caller.id, ...about, reason, seconds }, "stream closed");
-    });
+    };
+    const { id, credential, provenAt } = caller;
+    const connection = new Connection(id, credential, wire, opened, onEnd, provenAt);
     if (!hub.join(connection)) {
       leaveSeat();
       throw unauthenticated();

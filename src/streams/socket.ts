@@ -88,10 +88,12 @@ export class Socket {
   open(raw: Raw): void {
     const { caller, parts } = this;
     const wire = { ...wireOf(raw), beat: (now: number) => this.#beat(raw, now) };
-    this.#connection = new Connection(caller.id, caller.credential, wire, this.#opened, (reason) => {
+    const onEnd = (reason: ByeReason | "gone") => {
       const seconds = Math.round((Date.now() - this.#opened) / 1000);
       parts.log.info({ user: caller.id, reason, seconds }, "socket closed");
-    });
+    };
+    const { id, credential, provenAt } = caller;
+    this.#connection = new Connection(id, credential, wire, this.#opened, onEnd, provenAt);
     parts.log.info({ user: caller.id }, "socket opened");
     if (!parts.hub.join(this.#connection)) this.#connection.end("signed-out");
   }

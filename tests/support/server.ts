@@ -11,6 +11,8 @@ export interface TestServer extends Server {
   api: string;
   /** Signs somebody new up; their handle begins with `name`. */
   person(name?: string): Promise<Client>;
+  /** Signs up an administrator. */
+  administrator(name?: string): Promise<Client>;
   /** Stops the server and drops its database. */
   close(): Promise<void>;
 }
@@ -37,11 +39,18 @@ export async function testServer(
     stopped ??= server.stop();
     return stopped;
   };
+  const person = (name = "person") => Client.signUp(api, `${name}${++people}`);
   return {
     ...server,
     database: mine,
     api,
-    person: (name = "person") => Client.signUp(api, `${name}${++people}`),
+    person,
+    async administrator(name = "admin") {
+      const client = await person(name);
+      // Nobody has asked yet what they may: that would be remembered for a moment.
+      await mine.sql`update users set administrator = true where id = ${client.user.id}`;
+      return client;
+    },
     stop,
     async close() {
       await stop();

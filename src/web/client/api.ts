@@ -9,6 +9,7 @@ import type {
   RoomKind,
   RoomsPage,
   SearchHit,
+  Session,
   UnreadReport,
   User,
 } from "./contract.ts";
@@ -44,6 +45,9 @@ export class Api {
   signOut = () => this.#call<void>("DELETE", "/session");
   changePassword = (current: string, next: string) =>
     this.#call<void>("PUT", "/session/password", { current, next });
+  sessions = async () => (await this.#call<{ sessions: Session[] }>("GET", "/sessions")).sessions;
+  /** Ends one of my sessions, with its streams. */
+  endSession = (id: number) => this.#call<void>("DELETE", `/sessions/${id}`);
   rename = (name: string) => this.#call<User>("PATCH", "/users/me", { name });
   people = async (q: string, limit?: number) =>
     (await this.#call<{ users: User[] }>("GET", "/users", undefined, { q, limit })).users;
