@@ -243,6 +243,23 @@ test("right passwords do not count, also many at once", async () => {
   expect((await signIn(server, ada.user.handle, RIGHT)).status).toBe(429);
 }, 20_000);
 
+test("the right password of somebody who may not sign in counts as a wrong one does", async () => {
+  const server = await limited({ LIMIT_SIGN_IN: "2+1/h" });
+  const { user } = await server.person("ada");
+  await server.database.sql`update users set deactivated_at = now() where id = ${user.id}`;
+  for (let i = 0; i < 2; i++) expect((await signIn(server, user.handle, RIGHT)).status).toBe(401);
+  expect((await signIn(server, user.handle, RIGHT)).status).toBe(429);
+});
+
+test("what administrators do counts for their accounts; for others there is still nothing there", async () => {
+  const server = await limited({ LIMIT_ACCOUNT: "2+1/h" });
+  const [ada, ben] = [await server.person("ada"), await server.person("ben")];
+  await server.database.sql`update users set administrator = true where id = ${ada.user.id}`;
+  for (let i = 0; i < 2; i++) expect((await ada.call("GET", "/admin/users")).status).toBe(200);
+  expectRefusal(await ada.call("GET", "/admin/users"), "account", 2, 7_200);
+  for (let i = 0; i < 4; i++) expect(await answer(ben.call("GET", "/admin/users"))).toBe("404 not-found");
+});
+
 test("the current password is guessed at by the same count as at the sign-in", async () => {
   const server = await limited({ LIMIT_SIGN_IN: "3+1/h" });
   const ada = await server.person("ada");
