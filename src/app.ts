@@ -46,6 +46,7 @@ export function createApp(parts: Parts) {
   const { config, log, db } = parts;
   const { sql } = db;
   const started = new WeakMap<Request, number>();
+  let isProxySeen = config.trustProxy > 0;
 
   return new Elysia({
     serve: {
@@ -61,14 +62,21 @@ export function createApp(parts: Parts) {
       backpressureLimit: 0, // none: socket.ts sends nothing more to who is full, and Bun would drop what is above it
     },
   })
-    .onRequest(async ({ request }) => {
+    .onRequest(async ({ request, server }) => {
       started.set(request, performance.now());
       if (!URL.canParse(request.url)) throw badRequest("The Host header names no host."); // Bun then gives the path alone
+      if (!isProxySeen && request.headers.has("x-forwarded-for")) {
+        isProxySeen = true;
+        log.warn(
+          "a request has X-Forwarded-For, but TRUST_PROXY is 0: all who come by a proxy count as one address",
+        );
+      }
+      if (!isHealthCheck(request)) parts.callers.limits.arrives(request, server);
       await hideAdmin(request, parts.callers, config);
     })
     .onParse({ as: "global" }, ({ request }) => {
       checkBody(request);
-      return readBody(request);
+      return readBody(request, config.bodyTimeout * 1000);
     })
     .onError({ as: "global" }, ({ error, code, request, set }) => {
       const problem = asProblem(error, code, request, log);
@@ -114,6 +122,10 @@ export function createApp(parts: Parts) {
  */
 const connectionIdleTimeout = ({ idleTimeout, pingInterval, statementTimeout }: Config): number =>
   Math.min(255, Math.max(idleTimeout, pingInterval + 5, statementTimeout + 6));
+
+/** What an orchestrator asks is always answered, whoever else may be at its address. */
+const isHealthCheck = ({ url }: Request): boolean =>
+  url.startsWith("/health/", url.indexOf("/", "https://".length));
 
 /** What a client is told of an error; what it is not told goes into the log. */
 function asProblem(error: unknown, code: string | number, request: Request, log: Log): Problem {

@@ -1,4 +1,5 @@
 import { type JwtSettings, readJwtSettings } from "./auth/jwt-settings.ts";
+import { parseRate, RATE_FORM, RATE_NAMES, RATES, type Rates, settingOf } from "./limits/rates.ts";
 
 /** Everything the environment decides. Durations are seconds, as in the environment. */
 export interface Config {
@@ -12,7 +13,7 @@ export interface Config {
   pingInterval: number;
   statementTimeout: number;
   drainTimeout: number;
-  /** How many proxies in front of this server are believed about the client's scheme and host. */
+  /** How many proxies in front of this server are believed about the client's scheme, host and address. */
   trustProxy: number;
   allowedOrigins: string[];
   /** Days after which a session ends, whatever its use; and days after which one that is not used does. */
@@ -24,6 +25,12 @@ export interface Config {
   signup: Signup;
   /** Another application's users, known by its JWTs; null: there are none. */
   jwt: JwtSettings | null;
+  rates: Rates;
+  /** Streams and sockets open at once, of a person and in all. */
+  streamsPerUser: number;
+  maxStreams: number;
+  /** How long a request's body may take to arrive. */
+  bodyTimeout: number;
   /** Whether there is a page at `/`; fresh: bundled anew each time, for who works on it. */
   page: "on" | "off" | "fresh";
   logLevel: LogLevel;
@@ -86,6 +93,14 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     (name) => text(name, ""),
     (line) => wrong.push(line),
   );
+  const rates = Object.fromEntries(
+    RATE_NAMES.map((name) => {
+      const given = text(settingOf(name), RATES[name]);
+      const rate = parseRate(given);
+      if (rate === undefined) wrong.push(`${settingOf(name)}=${given}: ${RATE_FORM}`);
+      return [name, rate ?? null];
+    }),
+  ) as Rates;
 
   const config: Config = {
     host: text("HOST", "127.0.0.1"),
@@ -105,6 +120,10 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     // An application that brings its own people does not expect strangers beside them.
     signup: oneOf("SIGNUP", jwt ? "closed" : "open", SIGNUPS),
     jwt,
+    rates,
+    streamsPerUser: integer("LIMIT_STREAMS", 20, 1, 1_000_000),
+    maxStreams: integer("MAX_STREAMS", 20_000, 1, 1_000_000),
+    bodyTimeout: integer("BODY_TIMEOUT", 10, 1, 600),
     page: oneOf("PAGE", "on", ["on", "off", "fresh"]),
     logLevel: oneOf("LOG_LEVEL", "info", LOG_LEVELS),
   };

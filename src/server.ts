@@ -6,6 +6,7 @@ import type { Config } from "./config.ts";
 import { connect, type Target } from "./db/client.ts";
 import { migrate } from "./db/migrate.ts";
 import { knowByJwt } from "./identities/people.ts";
+import { Limits } from "./limits/limits.ts";
 import { connectBus } from "./live/bus/postgres.ts";
 import { type Announce, credentialEnded, type Hint } from "./live/hints.ts";
 import { Hub } from "./live/hub.ts";
@@ -26,6 +27,8 @@ export interface Server {
   readonly url: string;
   /** The hub's streams and counts, for tests and logs. */
   readonly hub: Hub;
+  /** How many streams are open, for tests and metrics. */
+  readonly limits: Limits;
   readonly postgres: string;
   /** Drains: no new work, bye to the streams, what is under way finishes; then everything is closed. */
   stop(): Promise<void>;
@@ -50,9 +53,11 @@ export async function startServer(config: Config, target: Target, log: Log, pace
   });
   opened.defer(() => db.close(config.drainTimeout * CLOSE_SHARE));
   const cursors = await readCursors(db.sql);
+  const limits = new Limits(config);
   const callers = new Callers(
     db.sql,
     config,
+    limits,
     config.jwt
       ? knowByJwt(new JwtVerifier(config.jwt, log), db, (...hints) => announce(...hints))
       : undefined,
@@ -113,6 +118,7 @@ export async function startServer(config: Config, target: Target, log: Log, pace
   return {
     url: `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${server.port}`,
     hub,
+    limits,
     postgres,
     async stop() {
       draining = true;

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { generateKeyPairSync } from "node:crypto";
 import type { JWK } from "jose";
 import { ConfigError, readConfig } from "../src/config.ts";
+import { RATE_NAMES, type Rates, settingOf } from "../src/limits/rates.ts";
 
 /** What is wrong with an environment: a line a setting. */
 function wrong(env: Record<string, string>): string[] {
@@ -32,6 +33,25 @@ test("without an environment everything has its default", () => {
     limits: true,
     signup: "open",
     jwt: null,
+    rates: {
+      address: { burst: 1000, perSecond: 200 },
+      account: { burst: 300, perSecond: 50 },
+      "sign-in": { burst: 10, perSecond: 10 / 60 },
+      "sign-in-address": { burst: 50, perSecond: 0.5 },
+      "sign-in-account": { burst: 100, perSecond: 100 / 3600 },
+      "sign-up": { burst: 50, perSecond: 50 / 3600 },
+      send: { burst: 30, perSecond: 5 },
+      edit: { burst: 60, perSecond: 10 },
+      typing: { burst: 30, perSecond: 5 },
+      search: { burst: 30, perSecond: 5 },
+      room: { burst: 30, perSecond: 0.5 },
+      member: { burst: 100, perSecond: 100 / 60 },
+      token: { burst: 20, perSecond: 20 / 3600 },
+      frame: { burst: 2500, perSecond: 50 },
+    },
+    streamsPerUser: 20,
+    maxStreams: 20_000,
+    bodyTimeout: 10,
     page: "on",
     logLevel: "info",
   });
@@ -51,6 +71,8 @@ test("an empty value, and blanks around one, count for nothing", () => {
     "AUTH_JWKS_URL",
     "AUTH_ISSUER",
     "AUTH_AUDIENCE",
+    "LIMIT_SIGN_IN",
+    "MAX_STREAMS",
     "PAGE",
     "LOG_LEVEL",
   ];
@@ -78,6 +100,10 @@ test("every setting is read", () => {
     AUTH_JWT_SECRET: "0123456789abcdef0123456789abcdef",
     AUTH_ISSUER: "https://app.example.com",
     AUTH_AUDIENCE: "foyer",
+    ...Object.fromEntries(RATE_NAMES.map((name, i) => [settingOf(name), `${i + 1}+6/m`])),
+    LIMIT_STREAMS: "8",
+    MAX_STREAMS: "900",
+    BODY_TIMEOUT: "20",
     PAGE: "off",
     LOG_LEVEL: "debug",
   };
@@ -102,6 +128,10 @@ test("every setting is read", () => {
       audience: "foyer",
       keys: { secret: new TextEncoder().encode("0123456789abcdef0123456789abcdef") },
     },
+    rates: Object.fromEntries(RATE_NAMES.map((name, i) => [name, { burst: i + 1, perSecond: 0.1 }])) as Rates,
+    streamsPerUser: 8,
+    maxStreams: 900,
+    bodyTimeout: 20,
     page: "off",
     logLevel: "debug",
   });
@@ -116,6 +146,9 @@ test("a number is whole, and within its bounds", () => {
     STATEMENT_TIMEOUT: [1, 600],
     DRAIN_TIMEOUT: [1, 600],
     TRUST_PROXY: [0, 10],
+    LIMIT_STREAMS: [1, 1_000_000],
+    MAX_STREAMS: [1, 1_000_000],
+    BODY_TIMEOUT: [1, 600],
     SESSION_DAYS: [1, 400],
     SESSION_IDLE_DAYS: [1, 400],
   };
@@ -141,6 +174,30 @@ test("a word is one of those that are known", () => {
   ]);
   expect(wrong({ LIMITS: "on" })).toEqual([]);
   expect(wrong({ LIMITS: "false" })).toEqual(["LIMITS=false: takes one of on, off"]);
+});
+
+test("a rate is a number at once and so many more in a time, or off", () => {
+  const send = (given: string) => readConfig({ LIMIT_SEND: given }).rates.send;
+  expect(send("1+1/h")).toEqual({ burst: 1, perSecond: 1 / 3600 });
+  expect(send("999999+999999/s")).toEqual({ burst: 999_999, perSecond: 999_999 });
+  expect(send("off")).toBeNull();
+  for (const bad of [
+    "30",
+    "5/s",
+    "30+5",
+    "0+5/s",
+    "30+0/s",
+    "30 + 5/s",
+    "30+5/d",
+    "-1+5/s",
+    "1e3+5/s",
+    "1000000+5/s",
+    "on",
+  ]) {
+    expect(wrong({ LIMIT_SEND: bad })).toEqual([
+      `LIMIT_SEND=${bad}: takes a number at once and how many more a second, minute or hour (30+5/s), or off`,
+    ]);
+  }
 });
 
 test("a ping that is not quicker than the idle timeout is refused", () => {

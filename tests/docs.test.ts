@@ -96,15 +96,22 @@ test("every route is in the document, with its words, its parameters and its ans
     expect(told?.required).toEqual(body?.required);
     const problems = statuses.filter((status) => !isWell(status));
     if (route.path.startsWith("/chat/api")) {
-      expect(problems).toEqual(expect.arrayContaining(["403", "503"]));
+      expect(problems).toEqual(expect.arrayContaining(["403", "429", "503"]));
       // Where there is something for administrators only, there is nothing for who is nobody.
       if (route.path.includes("/admin/")) expect(problems).toContain("404");
       else if (operation.security === undefined) expect(problems).toContain("401");
       else expect(operation.security).toEqual([]);
       if (route.method !== "GET")
-        expect(problems).toEqual(expect.arrayContaining(["400", "413", "415", "422"]));
+        expect(problems).toEqual(expect.arrayContaining(["400", "408", "413", "415", "422"]));
       if (route.hooks.query) expect(problems).toContain("422");
       if (route.path.includes("/:")) expect(problems).toContain("404");
+    }
+    for (const [status, ...names] of [
+      ["429", "Retry-After", "RateLimit-Policy", "RateLimit"],
+      ["503", "Retry-After"],
+    ] as const) {
+      if (problems.includes(status))
+        expect(Object.keys(operation.responses[status].headers)).toEqual([...names]);
     }
     for (const status of problems) {
       expect(operation.responses[status].content).toEqual({

@@ -115,6 +115,26 @@ test("one signs up, signs out, and in again; a wrong password is said at the pas
   await button(page, "New room").waitFor();
 });
 
+test("who has tried too often is told how long to wait", async () => {
+  const strict = await testServer({ LIMITS: "on", LIMIT_SIGN_IN: "1+1/h" });
+  try {
+    const ada = await strict.person("ada");
+    const visitor = await visit(strict.url);
+    visitor.expected.push(REFUSED);
+    const page = await visitor.open();
+    await field(page, "Handle").fill(ada.user.handle);
+    await field(page, "Password").fill("not the password");
+    await button(page, "Sign in").click();
+    await alerts(page, "The handle or the password is wrong.");
+    await field(page, "Password").fill(Client.password);
+    await button(page, "Sign in").click();
+    await alerts(page, "That was too much at once. Try again in 60 minutes.");
+  } finally {
+    await endVisits();
+    await strict.close();
+  }
+});
+
 test("a server that does not answer is said in words, and nothing is lost", async () => {
   const page = await open();
   await page.route("**/session", (route) =>

@@ -29,8 +29,9 @@ async function administrator(request: Request, callers: Callers, config: Config)
 
 /** The plugin behind which the administrators' routes live, by whatever path they were reached: it yields `actor`. */
 export const adminGuard = (callers: Callers, config: Config) =>
-  new Elysia().derive({ as: "scoped" }, async ({ request, server, set }) => {
+  new Elysia().derive({ as: "scoped" }, async ({ request, route, server, set }) => {
     const { id } = await administrator(request, callers, config);
     set.headers["cache-control"] = "no-store";
+    callers.limits.calls(id, request.method, route);
     return { actor: { userId: id, address: addressOf(request, server, config) } satisfies Actor };
   });

@@ -1,6 +1,7 @@
 import { Elysia } from "elysia";
 import type { Config } from "../config.ts";
 import type { Database, Sql } from "../db/client.ts";
+import type { Limits } from "../limits/limits.ts";
 import { type Announce, type Hint, isPersonal, userChanged } from "../live/hints.ts";
 import { unauthenticated } from "../problem.ts";
 import { isJwt } from "./jwt.ts";
@@ -35,10 +36,14 @@ export class Callers {
   readonly #remembered = new Map<string, { caller: Caller; until: number }>();
   #endings = 0;
 
-  /** @param byJwt who a JWT belongs to; left out: nobody. It throws Problem 401 or 503 */
+  /**
+   * @param limits how much each of them may do
+   * @param byJwt who a JWT belongs to; left out: nobody. It throws Problem 401 or 503
+   */
   constructor(
     private readonly sql: Sql,
     private readonly life: SessionLife,
+    readonly limits: Limits,
     private readonly byJwt?: (token: string) => Promise<FoundCaller>,
   ) {}
 
@@ -129,8 +134,10 @@ export const callerOf = async (
 
 /** The plugin behind which everything authenticated lives: it yields `caller`, or answers 401. */
 export const guard = (callers: Callers, config: Config) =>
-  new Elysia().derive({ as: "scoped" }, async ({ request, set }) => {
+  new Elysia().derive({ as: "scoped" }, async ({ request, route, set }) => {
     set.headers["cache-control"] = "no-store";
     const spent: Spent = { statements: 0, ms: 0 };
-    return { caller: await callerOf(request, callers, config, spent), spent };
+    const caller = await callerOf(request, callers, config, spent);
+    Object.assign(set.headers, callers.limits.calls(caller.id, request.method, route));
+    return { caller, spent };
   });

@@ -53,8 +53,10 @@ export function authRoutes({ db, callers, config, announce }: Dependencies) {
   const open = new Elysia({ tags: ["Identity"] })
     .post(
       "/users",
-      async ({ request, body, set }) => {
+      async ({ request, server, body, set }) => {
         if (config.signup === "closed") throw signupClosed();
+        const address = callers.limits.addressOf(request, server);
+        callers.limits.take("sign-up", address);
         const invite = config.signup === "invite" ? hashSecret(body.invite ?? "") : null;
         if (invite && !(await isInvited(sql, invite))) throw badInvite();
         const passwordHash = await hashPassword(body.password);
@@ -66,6 +68,7 @@ export function authRoutes({ db, callers, config, announce }: Dependencies) {
         };
         const user = await (invite ? db.transaction(signUp) : signUp(sql));
         Object.assign(set.headers, await signIn(request, user.id, passwordHash));
+        callers.limits.knows(user.handle, address);
         set.status = 201;
         return user;
       },
@@ -76,13 +79,17 @@ export function authRoutes({ db, callers, config, announce }: Dependencies) {
     )
     .post(
       "/session",
-      async ({ request, body, set }) => {
-        const user = await queries.findByHandle(sql, body.handle);
-        const passwordHash = user?.password_hash ?? null;
-        const right = await verifyPassword(body.password, passwordHash);
-        if (!right || !user || passwordHash === null) throw wrongCredentials();
-        Object.assign(set.headers, await signIn(request, user.id, passwordHash));
-        return publicUser(user);
+      async ({ request, server, body, set }) => {
+        const address = callers.limits.addressOf(request, server);
+        // All of it: that a right password of somebody who may not sign in goes uncounted would tell that it is right.
+        return callers.limits.guess(body.handle, address, async () => {
+          const user = await queries.findByHandle(sql, body.handle);
+          const passwordHash = user?.password_hash ?? null;
+          const right = await verifyPassword(body.password, passwordHash);
+          if (!right || !user || passwordHash === null) throw wrongCredentials();
+          Object.assign(set.headers, await signIn(request, user.id, passwordHash));
+          return publicUser(user);
+        });
       },
       {
         body: t.Object({ handle: text({ minLength: 0, maxLength: 256 }), password: anyPassword }),
@@ -140,10 +147,14 @@ export function authRoutes({ db, callers, config, announce }: Dependencies) {
     )
     .put(
       "/session/password",
-      async ({ caller, body, set }) => {
-        const user = await queries.findByHandle(sql, caller.handle);
-        const oldHash = user?.password_hash ?? null;
-        if (oldHash === null || !(await verifyPassword(body.current, oldHash))) throw wrongPassword();
+      async ({ request, server, caller, body, set }) => {
+        const address = callers.limits.addressOf(request, server);
+        const oldHash = await callers.limits.guess(caller.handle, address, async () => {
+          const user = await queries.findByHandle(sql, caller.handle);
+          const oldHash = user?.password_hash ?? null;
+          if (oldHash === null || !(await verifyPassword(body.current, oldHash))) throw wrongPassword();
+          return oldHash;
+        });
         const newHash = await hashPassword(body.next);
         const change = { userId: caller.id, oldHash, newHash, credential: caller.credential };
         const ended = await db.transaction((tx) => queries.changePassword(tx, change));

@@ -45,7 +45,7 @@ const ROOM_STREAM = [
 const SOCKET = [
   'The client sends `{ "subscribe": "rooms", "cursor"? }`, `{ "subscribe": "room", "id", "cursor"? }`, `{ "unsubscribe": "rooms" }`, `{ "unsubscribe": "room", "id" }`, `{ "typing": id }`.',
   'The server sends `{ "event", "room"?, "data", "id"? }`: the events of the streams, `room` being the room of a timeline, `id` the cursor. The socket does not come back by itself: connect again, and subscribe with the last cursors.',
-  'What is refused is answered `{ "event": "error", "data": Problem, "re": the frame }`. A `bye` with a `room` ends that room alone.',
+  'What is refused is answered `{ "event": "error", "data": Problem, "re": the frame }`. A `bye` with a `room` ends that room alone. A Problem with the code `rate-limited` has a `retryAfter` (seconds) here.',
   "Closes with 1000 bye, 1001 shutdown, 1008 right lost, 1009 frame above 16 KiB, 1013 slow.",
 ].join(" ");
 

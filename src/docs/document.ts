@@ -3,6 +3,7 @@ import { OptionalKind, type TSchema, Type } from "@sinclair/typebox";
 import type { AnyElysia } from "elysia";
 import packageJson from "../../package.json" with { type: "json" };
 import { SECURE_COOKIE } from "../auth/guard.ts";
+import { ROUTE_RATES } from "../limits/rates.ts";
 import { ANSWERS, type Answers } from "./answers.ts";
 import { NAMED, nameOf, problem, ref } from "./schemas.ts";
 
@@ -144,6 +145,18 @@ function bodyOf({ hooks }: Route) {
 }
 
 const WORDS: Record<string, string> = { 200: "OK", 201: "Made", 204: "Done" };
+const RETRY_AFTER = { "Retry-After": { schema: { type: "integer" }, description: "Seconds" } };
+const RATE_LIMIT = {
+  "RateLimit-Policy": {
+    schema: { type: "string" },
+    description: 'How many at once, and in how many seconds that much comes back: `"send";q=30;w=6`',
+  },
+  RateLimit: {
+    schema: { type: "string" },
+    description: 'How many are left, and in how many seconds all of them are: `"send";r=29;t=1`',
+  },
+};
+const HEADERS: Record<number, object> = { 429: { ...RETRY_AFTER, ...RATE_LIMIT }, 503: RETRY_AFTER };
 const REPEATED = "It was there already; nothing new was made";
 
 function responsesOf(
@@ -158,21 +171,26 @@ function responsesOf(
     if (admin) add(404, "not-found");
     else if (!open) add(401, "unauthenticated");
     add(403, "bad-origin");
+    add(429, "rate-limited");
     add(503, "unavailable");
   }
   if (method !== "GET") {
     add(400, "bad-json");
+    add(408, "request-timeout");
     add(413, "body-too-large");
     add(415, "unsupported-media-type");
   }
   if (method !== "GET" || hooks.query) add(422, "invalid");
 
-  const signsIn = open && method === "POST";
+  const headers = {
+    ...(open && method === "POST" ? { "Set-Cookie": { schema: { type: "string" } } } : {}),
+    ...(ROUTE_RATES[`${method} ${withoutSlash(path)}`] ? RATE_LIMIT : {}),
+  };
   const well = Object.entries(success).map(([status, schema]) => [
     status,
     {
       description: stream ?? about ?? (status === "200" && 201 in success ? REPEATED : WORDS[status]),
-      ...(signsIn ? { headers: { "Set-Cookie": { schema: { type: "string" } } } } : {}),
+      ...(Object.keys(headers).length > 0 ? { headers } : {}),
       ...(schema === null
         ? {}
         : { content: { [stream === undefined ? "application/json" : "text/event-stream"]: { schema } } }),
@@ -182,7 +200,7 @@ function responsesOf(
     status,
     {
       description: words.map((word) => `\`${word}\``).join(", "),
-      ...(status === 503 ? { headers: { "Retry-After": { schema: { type: "integer" } } } } : {}),
+      ...(HEADERS[status] ? { headers: HEADERS[status] } : {}),
       content: { "application/problem+json": { schema: ref(problem) } },
     },
   ]);

@@ -51,20 +51,30 @@ export function streamRoutes(parts: {
     const { wire, response } = openWire(request, server);
     // One whose client has gone already, or that asks for the headers alone, registers nothing.
     if (request.signal.aborted || request.method === "HEAD") return response;
+    const leaveSeat = callers.limits.seats.take(caller.id);
     const opened = Date.now();
     const cursor = request.headers.get("last-event-id") || query.cursor || "";
     const onEnd = (reason: ByeReason | "gone") => {
+      leaveSeat();
       const seconds = Math.round((Date.now() - opened) / 1000);
       log.info({ user: caller.id, ...about, reason, seconds }, "stream closed");
     };
     const { id, credential, provenAt, until } = caller;
     const connection = new Connection(id, credential, wire, opened, onEnd, provenAt, until);
-    if (!hub.join(connection)) throw unauthenticated();
+    if (!hub.join(connection)) {
+      leaveSeat();
+      throw unauthenticated();
+    }
     // A ping at once: where it does not arrive, something on the way holds the stream back, and the client can tell.
     wire.send(Frame.together([retryFrame(), PING]));
     log.info({ user: caller.id, ...about, resumed: cursor !== "" }, "stream opened");
     request.signal.addEventListener("abort", () => hub.leave(connection));
-    listen(connection, cursor);
+    try {
+      listen(connection, cursor);
+    } catch (error) {
+      hub.leave(connection);
+      throw error;
+    }
     return response;
   }
 
@@ -99,8 +109,12 @@ export function streamRoutes(parts: {
       "/ws",
       ({ request, server, caller, set }) => {
         mustBeReady();
+        const leaveSeat = callers.limits.seats.take(caller.id);
         set.status = 101; // for the log line
-        if (!server?.upgrade(request, { data: new Socket(caller, parts) })) throw upgradeRequired();
+        if (!server?.upgrade(request, { data: new Socket(caller, parts, leaveSeat) })) {
+          leaveSeat();
+          throw upgradeRequired();
+        }
       },
       { detail: { summary: "All of it over one WebSocket" } },
     );

@@ -21,7 +21,7 @@ let people = 0;
 
 /**
  * A server in this process on a port of its own.
- * @param settings as in the environment
+ * @param settings as in the environment; without rate limits unless they say otherwise
  * @param database one that another server is on, or a fresh one
  * @param pace of presence
  */
@@ -31,7 +31,7 @@ export async function testServer(
   pace?: Pace,
 ): Promise<TestServer> {
   const mine = database ?? (await freshDatabase());
-  const config = readConfig({ PORT: "0", LOG_LEVEL: "silent", ...settings });
+  const config = readConfig({ PORT: "0", LOG_LEVEL: "silent", LIMITS: "off", ...settings });
   const server = await startServer(config, mine.target, createLog(config.logLevel), pace);
   const api = `${server.url}/chat/api`;
   let stopped: Promise<void> | undefined;

@@ -31,6 +31,10 @@ export const shortCount = (count: number): string => (count > 9_999 ? "9999+" : 
 /** An error, in words for the reader. */
 export function problemWords(error: unknown): string {
   if (error instanceof NetworkError) return t.networkFault;
-  if (error instanceof ApiError) return t.problems[error.code] ?? t.unknownFault;
+  if (error instanceof ApiError) {
+    if (error.code === "rate-limited" && error.retryAfterMs !== null)
+      return t.tooMuch(Math.ceil(error.retryAfterMs / 1000));
+    return t.problems[error.code] ?? t.unknownFault;
+  }
   return t.unknownFault;
 }

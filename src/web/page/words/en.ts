@@ -145,9 +145,13 @@ export const en = {
     "body-too-large": "That is too long.",
     "last-owner": "You are the last owner. Make somebody else an owner first.",
     "rate-limited": "That was too much at once. Wait a moment.",
+    "request-timeout": "That took too long to send. Try again.",
     unavailable: "The server cannot do that right now. Try again in a moment.",
     invalid: "The server does not accept that.",
   } as Record<string, string>,
+  /** @param seconds to wait */
+  tooMuch: (seconds: number) =>
+    `That was too much at once. Try again in ${seconds < 100 ? many(seconds, "second", "seconds") : many(Math.ceil(seconds / 60), "minute", "minutes")}.`,
   networkFault: "The server cannot be reached. Check the connection.",
   unknownFault: "Something went wrong. Try again.",
 

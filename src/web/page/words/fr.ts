@@ -139,9 +139,12 @@ export const fr: typeof en = {
     "body-too-large": "C’est trop long.",
     "last-owner": "Vous êtes le dernier propriétaire. Nommez-en d’abord un autre.",
     "rate-limited": "C’était trop à la fois. Attendez un instant.",
+    "request-timeout": "L’envoi a pris trop de temps. Réessayez.",
     unavailable: "Le serveur ne peut pas le faire maintenant. Réessayez dans un instant.",
     invalid: "Le serveur n’accepte pas cela.",
   },
+  tooMuch: (seconds) =>
+    `C’était trop à la fois. Réessayez dans ${seconds < 100 ? many(seconds, "seconde", "secondes") : many(Math.ceil(seconds / 60), "minute", "minutes")}.`,
   networkFault: "Le serveur est injoignable. Vérifiez la connexion.",
   unknownFault: "Quelque chose s’est mal passé. Réessayez.",
 
