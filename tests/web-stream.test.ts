@@ -75,9 +75,11 @@ describe("a stream", () => {
       for (let i = 0; i < 3; i++) await there.send(room.id, `while it is down ${round} ${i}`);
       await there.must("PATCH", `/rooms/${room.id}/messages/2`, { body: `edited ${round}` });
       const again = await testServer({ PORT: port }, server.database);
-      await eventually(() => opened().length >= round + 2);
       await hasStatus(tab, "live");
       await settle(ada, [tab]);
+      await holdsAll(tab, room.id);
+      await eventually(() => again.hub.state.streams === 2); // the room's as well: from there it comes now
+      await there.send(room.id, `and up again ${round}`);
       await holdsAll(tab, room.id);
       stays.stop = again.stop;
     }
