@@ -1,12 +1,14 @@
 import { Elysia } from "elysia";
 import type { Callers } from "./auth/guard.ts";
-import { checkOrigin } from "./auth/origin.ts";
+import { checkOrigin, publicOrigin } from "./auth/origin.ts";
 import { authRoutes } from "./auth/routes.ts";
 import { checkBody, readBody } from "./body.ts";
 import type { Config } from "./config.ts";
+import { corsHeaders, preflightRoutes } from "./cors.ts";
 import type { Database } from "./db/client.ts";
 import { docsRoutes } from "./docs/routes.ts";
 import { problemOf } from "./faults.ts";
+import { securityHeaders } from "./headers.ts";
 import { healthRoutes } from "./health.ts";
 import type { Announce } from "./live/hints.ts";
 import type { Hub } from "./live/hub.ts";
@@ -58,9 +60,12 @@ export function createApp(parts: Parts) {
       backpressureLimit: 0, // none: socket.ts sends nothing more to who is full, and Bun would drop what is above it
     },
   })
-    .onRequest(({ request }) => {
+    .onRequest(({ request, set }) => {
       started.set(request, performance.now());
-      if (!URL.canParse(request.url)) throw badRequest("The Host header names no host."); // Bun then gives the path alone
+      const readable = URL.canParse(request.url); // Bun gives the path alone where Host names none
+      Object.assign(set.headers, securityHeaders(readable && publicOrigin(request, config).https));
+      if (!readable) throw badRequest("The Host header names no host.");
+      Object.assign(set.headers, corsHeaders(request, pathOf(request), config));
     })
     .onParse({ as: "global" }, ({ request }) => {
       checkBody(request);
@@ -96,7 +101,7 @@ export function createApp(parts: Parts) {
         .use(searchRoutes(parts))
         .use(streamRoutes(parts)),
     )
-    .use((app) => app.use(docsRoutes(app)))
+    .use((app) => app.use(preflightRoutes(app, config)).use(docsRoutes(app)))
     .use(webRoutes(parts));
 }
 

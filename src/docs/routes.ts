@@ -1,13 +1,10 @@
 import { type AnyElysia, Elysia } from "elysia";
+import { pagePolicy } from "../headers.ts";
 import { describe } from "./document.ts";
 
 const HEADERS = {
-  // No other host, no inline script. Swagger UI draws with inline styles and images out of `data:`.
-  "content-security-policy":
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-  "x-content-type-options": "nosniff",
-  "referrer-policy": "no-referrer",
+  // Swagger UI draws with inline styles and images out of `data:`.
+  "content-security-policy": pagePolicy("style-src 'self' 'unsafe-inline'", "img-src 'self' data:"),
 };
 const DAY = 24 * 3600; // seconds
 

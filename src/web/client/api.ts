@@ -22,7 +22,10 @@ const TIME_LIMIT_MS = 20_000;
 
 /** The API, call by call. Every call rejects with ApiError or NetworkError. */
 export class Api {
-  /** @param base where it is, without a slash at the end */
+  /**
+   * @param base where it is, without a slash at the end: a path of the page's own server, or an address of another origin
+   * of the same site (`https://chat.example.org/chat/api`), which names the page's in ALLOWED_ORIGINS
+   */
   constructor(
     readonly base = "/chat/api",
     private readonly timeLimitMs = TIME_LIMIT_MS,
