@@ -1,5 +1,6 @@
 import { type AnyElysia, Elysia } from "elysia";
 import type { Config } from "./config.ts";
+import { withoutSlash } from "./docs/document.ts";
 import { notFound } from "./problem.ts";
 
 const API = "/chat/api";
@@ -44,6 +45,7 @@ export function preflightRoutes(app: AnyElysia, { allowedOrigins }: Config) {
   const preflight = new Elysia({ detail: { hide: true } });
   if (allowedOrigins.length === 0) return preflight;
   const routes = app.routes.filter(({ path }) => path.startsWith(`${API}/`));
+  // Spelled as there, the slash at the end of some included: else Elysia does not find them without it.
   for (const path of new Set(routes.map((route) => route.path))) {
     const methods = routes.flatMap((route) => (covers(route.path, path) ? (route.method as string) : []));
     const headers = {
@@ -62,7 +64,7 @@ export function preflightRoutes(app: AnyElysia, { allowedOrigins }: Config) {
 
 /** Whether what has the form of `path` has that of `pattern` too: `/rooms/:id/members/me` is also `…/members/:userId`. */
 function covers(pattern: string, path: string): boolean {
-  const [wanted, given] = [pattern.split("/"), path.split("/")];
+  const [wanted, given] = [withoutSlash(pattern).split("/"), withoutSlash(path).split("/")];
   return (
     wanted.length === given.length &&
     wanted.every((part, i) => part === given[i] || (part.startsWith(":") && given[i] !== ""))
