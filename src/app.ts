@@ -6,6 +6,7 @@ import { checkBody, readBody } from "./body.ts";
 import type { Config } from "./config.ts";
 import { corsHeaders, preflightRoutes } from "./cors.ts";
 import type { Database } from "./db/client.ts";
+import { withoutSlash } from "./docs/document.ts";
 import { docsRoutes } from "./docs/routes.ts";
 import { problemOf } from "./faults.ts";
 import { securityHeaders } from "./headers.ts";
@@ -15,6 +16,8 @@ import type { Hub } from "./live/hub.ts";
 import { type Log, pathOf } from "./log.ts";
 import { memberRoutes } from "./members/routes.ts";
 import { messageRoutes } from "./messages/routes.ts";
+import type { Metrics } from "./metrics/metrics.ts";
+import { metricsRoutes } from "./metrics/routes.ts";
 import { badRequest, notFound, Problem, problemResponse } from "./problem.ts";
 import type { Cursors } from "./rooms/cursor.ts";
 import { roomRoutes } from "./rooms/routes.ts";
@@ -36,13 +39,14 @@ export interface Parts {
   hub: Hub;
   typists: Typists;
   announce: Announce;
+  metrics: Metrics;
   /** Whether the server is on its way down. */
   draining: () => boolean;
 }
 
 /** Composes the app from its parts; it listens nowhere yet. */
 export function createApp(parts: Parts) {
-  const { config, log, db } = parts;
+  const { config, log, db, metrics } = parts;
   const { sql } = db;
   const started = new WeakMap<Request, number>();
 
@@ -76,14 +80,17 @@ export function createApp(parts: Parts) {
       set.status = problem.status; // for the log line
       return problemResponse(problem);
     })
-    .onAfterResponse({ as: "global" }, ({ request, set, responseValue }) => {
+    .onAfterResponse({ as: "global" }, ({ request, route, set, responseValue }) => {
       const own = responseValue instanceof Response && responseValue.status !== 200;
+      const status = Number(own ? responseValue.status : (set.status ?? 200));
+      const ms = performance.now() - (started.get(request) ?? Number.NaN);
+      metrics.answered(request.method, route && withoutSlash(route), status, ms / 1000);
       log.info(
         {
           method: request.method,
           path: pathOf(request),
-          status: own ? responseValue.status : (set.status ?? 200),
-          ms: Math.round((performance.now() - (started.get(request) ?? Number.NaN)) * 10) / 10,
+          status,
+          ms: Math.round(ms * 10) / 10,
         },
         "request",
       );
@@ -101,7 +108,8 @@ export function createApp(parts: Parts) {
         .use(searchRoutes(parts))
         .use(streamRoutes(parts)),
     )
-    .use((app) => app.use(preflightRoutes(app, config)).use(docsRoutes(app)))
+    .use(metricsRoutes(parts))
+    .use((app) => app.use(preflightRoutes(app, config)).use(docsRoutes(app, config)))
     .use(webRoutes(parts));
 }
 

@@ -1,4 +1,5 @@
 import { type AnyElysia, Elysia } from "elysia";
+import type { Config } from "../config.ts";
 import { pagePolicy } from "../headers.ts";
 import { describe } from "./document.ts";
 
@@ -21,8 +22,9 @@ const FILES: Record<string, { file: URL; maxAge: number }> = {
   "/favicon-32x32.png": { file: vendored("favicon-32x32.png"), maxAge: DAY },
 };
 
-/** `GET /docs`: the API, for people; `GET /docs/json`: the same as an OpenAPI document, for programs. */
-export function docsRoutes(app: AnyElysia) {
+/** Unless `DOCS` is off: `GET /docs`: the API, for people; `GET /docs/json`: the same as an OpenAPI document, for programs. */
+export function docsRoutes(app: AnyElysia, config: Config) {
+  if (!config.docs) return new Elysia();
   let document: string | undefined;
   const docs = new Elysia({ prefix: "/docs", detail: { hide: true } }).get("/json", () => {
     document ??= JSON.stringify(describe(app));

@@ -15,6 +15,9 @@ export interface Wire {
   beat?(now: number): void;
 }
 
+/** What a connection is: a stream of the list, one of a room, or a socket. */
+export type StreamKind = "rooms" | "room" | "ws";
+
 /** Something that a client listens to over a connection. */
 export interface Subscription {
   readonly connection: Connection;
@@ -41,6 +44,7 @@ export class Connection {
     now: number,
     /** Told once: why it ended, or that the client went. */
     private readonly onEnd: (reason: ByeReason | "gone") => void,
+    readonly kind: StreamKind = "rooms",
   ) {
     this.#lastSent = now;
   }

@@ -53,10 +53,17 @@ export function streamRoutes(parts: {
     if (request.signal.aborted || request.method === "HEAD") return response;
     const opened = Date.now();
     const cursor = request.headers.get("last-event-id") || query.cursor || "";
-    const connection = new Connection(caller.id, caller.credential, wire, opened, (reason) => {
-      const seconds = Math.round((Date.now() - opened) / 1000);
-      log.info({ user: caller.id, ...about, reason, seconds }, "stream closed");
-    });
+    const connection = new Connection(
+      caller.id,
+      caller.credential,
+      wire,
+      opened,
+      (reason) => {
+        const seconds = Math.round((Date.now() - opened) / 1000);
+        log.info({ user: caller.id, ...about, reason, seconds }, "stream closed");
+      },
+      "room" in about ? "room" : "rooms",
+    );
     if (!hub.join(connection)) throw unauthenticated();
     // A ping at once: where it does not arrive, something on the way holds the stream back, and the client can tell.
     wire.send(Frame.together([retryFrame(), PING]));

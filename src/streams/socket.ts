@@ -84,10 +84,17 @@ export class Socket {
   open(raw: Raw): void {
     const { caller, parts } = this;
     const wire = { ...wireOf(raw), beat: (now: number) => this.#beat(raw, now) };
-    this.#connection = new Connection(caller.id, caller.credential, wire, this.#opened, (reason) => {
-      const seconds = Math.round((Date.now() - this.#opened) / 1000);
-      parts.log.info({ user: caller.id, reason, seconds }, "socket closed");
-    });
+    this.#connection = new Connection(
+      caller.id,
+      caller.credential,
+      wire,
+      this.#opened,
+      (reason) => {
+        const seconds = Math.round((Date.now() - this.#opened) / 1000);
+        parts.log.info({ user: caller.id, reason, seconds }, "socket closed");
+      },
+      "ws",
+    );
     parts.log.info({ user: caller.id }, "socket opened");
     if (!parts.hub.join(this.#connection)) this.#connection.end("signed-out");
   }

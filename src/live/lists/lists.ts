@@ -56,8 +56,8 @@ export class Lists {
   constructor(
     private readonly source: ListSource,
     private readonly connections: Connections,
-    /** Told of every query. */
-    private readonly onQuery: () => void,
+    /** Told of every query, and how much it asks for. */
+    private readonly onQuery: (pairs: number) => void,
   ) {}
 
   get size() {
@@ -146,7 +146,7 @@ export class Lists {
       return person && person.rooms === null ? person : [];
     });
     if (unknown.length === 0) return;
-    this.onQuery();
+    this.onQuery(unknown.length);
     const rooms = await this.source.rooms([...new Set(unknown.map((person) => person.userId))]);
     for (const person of unknown) {
       person.rooms ??= new Set();
@@ -229,7 +229,7 @@ export class Lists {
       }
     }
 
-    this.onQuery();
+    this.onQuery(asks.length);
     const { cursor, asked } = await this.source.list(asks);
 
     const answers = asked.values();
