@@ -83,7 +83,8 @@ async function* everyAnswer(url = server.url, more: Record<string, string> = {})
     const { cookie = "" } = ada.headers;
     const signedIn = { cookie: `${cookie}; __Host-${cookie}` }; // the second one is for https
     const body = method === "GET" ? undefined : JSON.stringify(BODY);
-    for (const headers of [{}, { authorization: "Bearer nobody" }, signedIn]) {
+    const people: Record<string, string>[] = [{}, { authorization: "Bearer nobody" }, signedIn];
+    for (const headers of people) {
       const all = { ...headers, ...more, ...(body ? json : {}) };
       yield await ask(fill(path, given), { method, headers: all, body }, url);
     }
