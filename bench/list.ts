@@ -17,7 +17,7 @@ import { startServer } from "../src/server.ts";
 const WARM_UP = 100;
 const RUNS = 1_000;
 
-const config = readConfig({ ...process.env, PORT: "0", LOG_LEVEL: "warn" });
+const config = readConfig({ ...process.env, PORT: "0", LIMITS: "off", LOG_LEVEL: "warn" });
 if (config.databaseUrl === null) {
   console.error("bench: set DATABASE_URL to a database that the demonstration has filled");
   process.exit(2);

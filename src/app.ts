@@ -1,4 +1,6 @@
 import { Elysia } from "elysia";
+import { hideAdmin } from "./admin/gate.ts";
+import { adminRoutes } from "./admin/routes.ts";
 import type { Callers } from "./auth/guard.ts";
 import { checkOrigin, publicOrigin } from "./auth/origin.ts";
 import { authRoutes } from "./auth/routes.ts";
@@ -11,6 +13,7 @@ import { docsRoutes } from "./docs/routes.ts";
 import { problemOf } from "./faults.ts";
 import { securityHeaders } from "./headers.ts";
 import { healthRoutes } from "./health.ts";
+import { inviteRoutes } from "./invites/routes.ts";
 import type { Announce } from "./live/hints.ts";
 import type { Hub } from "./live/hub.ts";
 import { type Log, pathOf } from "./log.ts";
@@ -49,6 +52,7 @@ export function createApp(parts: Parts) {
   const { config, log, db, metrics } = parts;
   const { sql } = db;
   const started = new WeakMap<Request, number>();
+  let isProxySeen = config.trustProxy > 0;
 
   return new Elysia({
     serve: {
@@ -64,16 +68,24 @@ export function createApp(parts: Parts) {
       backpressureLimit: 0, // none: socket.ts sends nothing more to who is full, and Bun would drop what is above it
     },
   })
-    .onRequest(({ request, set }) => {
+    .onRequest(async ({ request, server, set }) => {
       started.set(request, performance.now());
       const readable = URL.canParse(request.url); // Bun gives the path alone where Host names none
       Object.assign(set.headers, securityHeaders(readable && publicOrigin(request, config).https));
       if (!readable) throw badRequest("The Host header names no host.");
       Object.assign(set.headers, corsHeaders(request, pathOf(request), config));
+      if (!isProxySeen && request.headers.has("x-forwarded-for")) {
+        isProxySeen = true;
+        log.warn(
+          "a request has X-Forwarded-For, but TRUST_PROXY is 0: all who come by a proxy count as one address",
+        );
+      }
+      if (!isHealthCheck(request)) parts.callers.limits.arrives(request, server);
+      await hideAdmin(request, parts.callers, config);
     })
     .onParse({ as: "global" }, ({ request }) => {
       checkBody(request);
-      return readBody(request);
+      return readBody(request, config.bodyTimeout * 1000);
     })
     .onError({ as: "global" }, ({ error, code, request, set }) => {
       const problem = asProblem(error, code, request, log);
@@ -100,13 +112,15 @@ export function createApp(parts: Parts) {
       api
         .onTransform(({ request }) => checkOrigin(request, config))
         .use(authRoutes(parts))
+        .use(inviteRoutes(parts))
         .use(userRoutes(parts))
         .use(roomRoutes(parts))
         .use(memberRoutes(parts))
         .use(messageRoutes(parts))
         .use(typingRoutes(parts))
         .use(searchRoutes(parts))
-        .use(streamRoutes(parts)),
+        .use(streamRoutes(parts))
+        .use(adminRoutes(parts)),
     )
     .use(metricsRoutes(parts))
     .use((app) => app.use(preflightRoutes(app, config)).use(docsRoutes(app, config)))
@@ -121,6 +135,10 @@ export function createApp(parts: Parts) {
  */
 const connectionIdleTimeout = ({ idleTimeout, pingInterval, statementTimeout }: Config): number =>
   Math.min(255, Math.max(idleTimeout, pingInterval + 5, statementTimeout + 6));
+
+/** What an orchestrator asks is always answered, whoever else may be at its address. */
+const isHealthCheck = ({ url }: Request): boolean =>
+  url.startsWith("/health/", url.indexOf("/", "https://".length));
 
 /** What a client is told of an error; what it is not told goes into the log. */
 function asProblem(error: unknown, code: string | number, request: Request, log: Log): Problem {

@@ -1,7 +1,12 @@
-import { badJson, invalid, Problem } from "./problem.ts";
+import { badJson, badRequest, invalid, Problem } from "./problem.ts";
 
 /** The largest body of a request, in bytes: four bytes for each of the 10,000 characters of a message, and room for JSON's escapes. */
 export const MAX_BODY = 64 * 1024;
+
+const tooSlow = () =>
+  new Problem(408, "request-timeout", "The body took too long to arrive.", {
+    headers: { connection: "close" }, // what follows of it would be taken for another request
+  });
 
 /**
  * Objects and lists within each other in a body; the API's own have two. Elysia describes what does not fit in indented
@@ -27,24 +32,46 @@ export function checkBody(request: Request): void {
 /**
  * Reads a JSON body, at most MAX_BODY bytes of it. Every body of the API is an object: an Elysia schema whose fields
  * are all optional would take a list, text or a number for an empty one.
+ * @param limitMs within which all of it must be there, however it drips
  * @returns undefined for an empty body: the route's schema then says what is missing
- * @throws Problem 400, 413 or 422
+ * @throws Problem 400, 408, 413 or 422
  */
-export async function readBody(request: Request): Promise<unknown> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of request.body ?? []) {
-    size += chunk.byteLength;
-    if (size > MAX_BODY) throw tooLarge();
-    chunks.push(chunk);
-  }
-  if (size === 0) return undefined;
-  const body = parse(Buffer.concat(chunks));
+export async function readBody(request: Request, limitMs: number): Promise<unknown> {
+  const bytes = await readAll(request, limitMs);
+  if (bytes.length === 0) return undefined;
+  const body = parse(bytes);
   if (typeof body !== "object" || body === null || Array.isArray(body)) {
     throw invalid("", "takes a JSON object");
   }
   if (isDeeper(body, MAX_DEPTH)) throw invalid("", `takes JSON of at most ${MAX_DEPTH} levels`);
   return body;
+}
+
+async function readAll(request: Request, limitMs: number): Promise<Buffer> {
+  const reader = request.body?.getReader();
+  if (!reader) return Buffer.alloc(0);
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  let isLate = false;
+  const clock = setTimeout(() => {
+    isLate = true;
+    reader.cancel().catch(() => {}); // ends the read under way
+  }, limitMs);
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (isLate) throw tooSlow();
+      if (done) return Buffer.concat(chunks);
+      size += value.byteLength;
+      if (size > MAX_BODY) throw tooLarge();
+      chunks.push(value);
+    }
+  } catch (error) {
+    if (request.signal.aborted) throw badRequest("The body did not arrive."); // the client has gone
+    throw error;
+  } finally {
+    clearTimeout(clock);
+  }
 }
 
 const isDeeper = (value: unknown, levels: number): boolean =>

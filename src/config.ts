@@ -1,3 +1,6 @@
+import { type JwtSettings, readJwtSettings } from "./auth/jwt-settings.ts";
+import { parseRate, RATE_FORM, RATE_NAMES, RATES, type Rates, settingOf } from "./limits/rates.ts";
+
 /** Everything the environment decides. Durations are seconds, as in the environment. */
 export interface Config {
   host: string;
@@ -10,11 +13,24 @@ export interface Config {
   pingInterval: number;
   statementTimeout: number;
   drainTimeout: number;
-  /** How many proxies in front of this server are believed about the client's scheme and host. */
+  /** How many proxies in front of this server are believed about the client's scheme, host and address. */
   trustProxy: number;
   allowedOrigins: string[];
+  /** Days after which a session ends, whatever its use; and days after which one that is not used does. */
+  sessionDays: number;
+  sessionIdleDays: number;
   /** Whether rate limits hold; off for load tests on loopback. */
   limits: boolean;
+  /** Who may sign up: everybody, who has an invite, nobody. */
+  signup: Signup;
+  /** Another application's users, known by its JWTs; null: there are none. */
+  jwt: JwtSettings | null;
+  rates: Rates;
+  /** Streams and sockets open at once, of a person and in all. */
+  streamsPerUser: number;
+  maxStreams: number;
+  /** How long a request's body may take to arrive. */
+  bodyTimeout: number;
   /** Whether there is a page at `/`; fresh: bundled anew each time, for who works on it. */
   page: "on" | "off" | "fresh";
   /** Whether the API's documentation is served, for anybody. */
@@ -25,6 +41,9 @@ export interface Config {
   metricsToken: string | null;
   logLevel: LogLevel;
 }
+
+export const SIGNUPS = ["open", "invite", "closed"] as const;
+export type Signup = (typeof SIGNUPS)[number];
 
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -83,6 +102,19 @@ export function readConfig(env: Record<string, string | undefined>): Config {
 
   const host = text("HOST", "127.0.0.1");
   const trustProxy = integer("TRUST_PROXY", 0, 0, 10);
+  const jwt = readJwtSettings(
+    (name) => text(name, ""),
+    (line) => wrong.push(line),
+  );
+  const rates = Object.fromEntries(
+    RATE_NAMES.map((name) => {
+      const given = text(settingOf(name), RATES[name]);
+      const rate = parseRate(given);
+      if (rate === undefined) wrong.push(`${settingOf(name)}=${given}: ${RATE_FORM}`);
+      return [name, rate ?? null];
+    }),
+  ) as Rates;
+
   const config: Config = {
     host,
     port: integer("PORT", 3000, 0, 65_535),
@@ -95,7 +127,16 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     drainTimeout: integer("DRAIN_TIMEOUT", 10, 1, 600),
     trustProxy,
     allowedOrigins,
+    sessionDays: integer("SESSION_DAYS", 30, 1, 400), // browsers keep no cookie for longer
+    sessionIdleDays: integer("SESSION_IDLE_DAYS", 14, 1, 400),
     limits: oneOf("LIMITS", "on", ["on", "off"]) === "on",
+    // An application that brings its own people does not expect strangers beside them.
+    signup: oneOf("SIGNUP", jwt ? "closed" : "open", SIGNUPS),
+    jwt,
+    rates,
+    streamsPerUser: integer("LIMIT_STREAMS", 20, 1, 1_000_000),
+    maxStreams: integer("MAX_STREAMS", 20_000, 1, 1_000_000),
+    bodyTimeout: integer("BODY_TIMEOUT", 10, 1, 600),
     page: oneOf("PAGE", "on", ["on", "off", "fresh"]),
     // Not public by accident: on by itself only where nobody from elsewhere comes, directly or through a proxy.
     docs: oneOf("DOCS", isLoopback(host) && trustProxy === 0 ? "on" : "off", ["on", "off"]) === "on",

@@ -17,7 +17,12 @@ export class Problem extends Error {
     readonly status: number,
     readonly code: string,
     readonly detail: string,
-    readonly extra: { errors?: FieldError[]; retryAfter?: number } = {},
+    readonly extra: {
+      errors?: FieldError[];
+      /** Seconds. */
+      retryAfter?: number;
+      headers?: Record<string, string>;
+    } = {},
   ) {
     super(detail);
   }
@@ -31,11 +36,13 @@ const TITLES: Record<number, string> = {
   401: "Unauthorized",
   403: "Forbidden",
   404: "Not Found",
+  408: "Request Timeout",
   409: "Conflict",
   413: "Content Too Large",
   415: "Unsupported Media Type",
   422: "Unprocessable Content",
   426: "Upgrade Required",
+  429: "Too Many Requests",
   500: "Internal Server Error",
   503: "Service Unavailable",
 };
@@ -76,14 +83,17 @@ export const badJson = (what: string): Problem =>
   new Problem(400, "bad-json", `${what} is not JSON in UTF-8.`);
 
 /** 503: the database does not answer, or the server is on its way down. */
-export const unavailable = (detail = "The database does not answer. Try again."): Problem =>
-  new Problem(503, "unavailable", detail, { retryAfter: RETRY_AFTER });
+export const unavailable = (
+  detail = "The database does not answer. Try again.",
+  retryAfter = RETRY_AFTER,
+): Problem => new Problem(503, "unavailable", detail, { retryAfter });
 
 /** The response for a problem: `application/problem+json`, never cached. */
 export function problemResponse(problem: Problem): Response {
   const headers: Record<string, string> = {
     "content-type": "application/problem+json",
     "cache-control": "no-store",
+    ...problem.extra.headers,
   };
   if (problem.extra.retryAfter !== undefined) headers["retry-after"] = String(problem.extra.retryAfter);
   // RFC 9110, 15.5.2: a 401 says how to do better. No browser asks its user for a bearer token.

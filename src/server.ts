@@ -1,10 +1,14 @@
 import { createApp } from "./app.ts";
 import { Callers } from "./auth/guard.ts";
+import { JwtVerifier } from "./auth/jwt.ts";
+import { sweepExpiredSessions } from "./auth/sweep.ts";
 import type { Config } from "./config.ts";
 import { connect, type Target } from "./db/client.ts";
 import { migrate } from "./db/migrate.ts";
+import { knowByJwt } from "./identities/people.ts";
+import { Limits } from "./limits/limits.ts";
 import { connectBus } from "./live/bus/postgres.ts";
-import type { Announce, Hint } from "./live/hints.ts";
+import { type Announce, credentialEnded, type Hint } from "./live/hints.ts";
 import { Hub } from "./live/hub.ts";
 import type { Log } from "./log.ts";
 import { Metrics } from "./metrics/metrics.ts";
@@ -25,6 +29,8 @@ export interface Server {
   readonly url: string;
   /** The hub's streams and counts, for tests and logs. */
   readonly hub: Hub;
+  /** How many streams are open, for tests and metrics. */
+  readonly limits: Limits;
   readonly postgres: string;
   /** Where the metrics are, if they have a port of their own. */
   readonly metricsUrl: string | null;
@@ -51,7 +57,15 @@ export async function startServer(config: Config, target: Target, log: Log, pace
   });
   opened.defer(() => db.close(config.drainTimeout * CLOSE_SHARE));
   const cursors = await readCursors(db.sql);
-  const callers = new Callers(db.sql);
+  const limits = new Limits(config);
+  const callers = new Callers(
+    db.sql,
+    config,
+    limits,
+    config.jwt
+      ? knowByJwt(new JwtVerifier(config.jwt, log), db, (...hints) => announce(...hints))
+      : undefined,
+  );
   const presence = new Presence(
     db,
     (...hints) => announce(...hints),
@@ -61,7 +75,7 @@ export async function startServer(config: Config, target: Target, log: Log, pace
   opened.defer(() => void presence.close()); // db.close waits for its last word, and not for too long
   const metrics = new Metrics();
   const hub = new Hub(
-    liveSource(db.sql, cursors),
+    liveSource(db.sql, cursors, (credential) => callers.hear(credentialEnded(credential))),
     { pingMs: config.pingInterval * 1000, idleMs: config.idleTimeout * 1000 },
     (error, retryMs) =>
       log.warn({ message: String(error), retryMs: Math.round(retryMs) }, "live query failed; trying again"),
@@ -88,6 +102,8 @@ export async function startServer(config: Config, target: Target, log: Log, pace
   const typists = new Typists(db.sql, announce);
   const purging = purgeRemovedRooms(db.sql, log);
   opened.defer(() => purging.stop());
+  const sweeping = sweepExpiredSessions(db.sql, log);
+  opened.defer(() => sweeping.stop());
 
   const { metricsPort } = config;
   const scraped = metricsPort === null ? null : serveMetrics(metrics, { ...config, metricsPort });
@@ -116,6 +132,7 @@ export async function startServer(config: Config, target: Target, log: Log, pace
     url: `${address}:${server.port}`,
     metricsUrl: scraped && `${address}:${scraped.port}/metrics`,
     hub,
+    limits,
     postgres,
     async stop() {
       draining = true;

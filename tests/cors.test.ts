@@ -22,7 +22,7 @@ let roomId: number;
 let operations: Operation[];
 
 beforeAll(async () => {
-  server = await testServer({ ALLOWED_ORIGINS: FRIENDS.join(" ") });
+  server = await testServer({ ALLOWED_ORIGINS: FRIENDS.join(" "), LIMITS: "off" });
   ada = await server.person("ada");
   ({ id: roomId } = await ada.openRoom("general"));
   operations = await operationsOf(server.url);
@@ -80,6 +80,7 @@ test("every path answers the preflight of an allowed origin with exactly its met
       .filter(({ path }) => new RegExp(`^${path.replace(/\{\w+\}/g, "[^/]+")}$`).test(asked))
       .map(({ method }) => method);
   const paths = new Set(operations.map(({ path }) => path).filter((path) => path.startsWith("/chat/api/")));
+  let hidden = 0;
   expect(paths.size).toBeGreaterThan(20);
   for (const path of paths) {
     const { status, told } = await headersOf("OPTIONS", filled(path), {
@@ -87,6 +88,12 @@ test("every path answers the preflight of an allowed origin with exactly its met
       "access-control-request-method": "PUT",
       "access-control-request-headers": "content-type",
     });
+    if (path.startsWith("/chat/api/admin/")) {
+      // A preflight has no cookie, and for who is no administrator there is nothing there.
+      expect({ path, status }).toEqual({ path, status: 404 });
+      hidden++;
+      continue;
+    }
     expect({ path, status }).toEqual({ path, status: 204 });
     expect(told).toEqual({
       vary: "Origin",
@@ -98,6 +105,7 @@ test("every path answers the preflight of an allowed origin with exactly its met
       "access-control-max-age": "600",
     });
   }
+  expect(hidden).toBeGreaterThan(0);
 });
 
 test("for everybody else a preflight is a method that is not there", async () => {

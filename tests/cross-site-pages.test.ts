@@ -39,7 +39,7 @@ let roomId: number;
 
 beforeAll(async () => {
   [evil, friend] = [elsewhere(), elsewhere()];
-  server = await testServer({ ALLOWED_ORIGINS: friend.origin });
+  server = await testServer({ ALLOWED_ORIGINS: friend.origin, LIMITS: "off" });
   ada = await server.person("ada");
   ({ id: roomId } = await ada.openRoom("secret"));
   await ada.send(roomId, "canary");

@@ -8,13 +8,15 @@ const FRIEND = "https://app.example.com";
 
 let server: TestServer;
 let ada: Client;
+let ben: Client;
 let roomId: number;
 let writes: Operation[];
 
 beforeAll(async () => {
   server = await testServer({ ALLOWED_ORIGINS: FRIEND, LIMITS: "off" });
-  ada = await server.person("ada");
-  ({ id: roomId } = await ada.openRoom("general", [await server.person("ben")]));
+  ada = await server.administrator("ada");
+  ben = await server.person("ben");
+  ({ id: roomId } = await ada.openRoom("general", [ben]));
   await ada.send(roomId, "first");
   await ada.must("POST", "/tokens", { name: "script" });
   writes = (await operationsOf(server.url)).filter(({ method }) => method !== "GET");
@@ -39,11 +41,17 @@ const FORMS: Record<string, () => Body> = {
 };
 const PLAIN: Record<string, () => Body> = {
   none: () => ({}),
+  "an empty form": () => ({ body: "", type: "application/x-www-form-urlencoded" }),
   JSON: () => ({ body: JSON_TEXT, type: "application/json" }),
 };
 
 async function send({ method, path }: Operation, { body, type }: Body, origin: string | null) {
-  const given = { id: roomId, seq: 1, userId: "me", emoji: "👍" };
+  const given = {
+    id: path.includes("/admin/users/") ? ben.user.id : roomId,
+    seq: 1,
+    userId: "me",
+    emoji: "👍",
+  };
   const response = await fetch(server.url + fill(path, given), {
     method,
     body,
@@ -103,7 +111,12 @@ test("the same writes are let through for our own page, for a program and for an
     }
   }
   // What was refused above would have done something.
-  for (const write of ["POST /chat/api/tokens", "POST /chat/api/rooms", "DELETE /chat/api/session"]) {
+  for (const write of [
+    "POST /chat/api/tokens",
+    "POST /chat/api/rooms",
+    "POST /chat/api/admin/users/{id}/password",
+    "DELETE /chat/api/session",
+  ]) {
     expect([...done]).toContain(write);
   }
 }, 120_000);

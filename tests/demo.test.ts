@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { openConnection } from "../src/db/borrow.ts";
 import { migrate } from "../src/db/migrate.ts";
 import { dismiss, gather } from "../src/demo/cast.ts";
-import { openConnection } from "../src/demo/database.ts";
 import { FillRefused, fill } from "../src/demo/fill.ts";
 import type { Size } from "../src/demo/fills.ts";
 import { OptionError, readOptions } from "../src/demo/options.ts";

@@ -8,16 +8,19 @@ import { ANSWERS } from "../src/docs/answers.ts";
 import { describe, withoutSlash } from "../src/docs/document.ts";
 import { NAMED, problem } from "../src/docs/schemas.ts";
 import { Client } from "./support/client.ts";
+import { Issuer } from "./support/issuer.ts";
 import { type TestServer, testServer } from "./support/server.ts";
 import { askedFor } from "./support/socket.ts";
 
+let issuer: Issuer;
 let server: TestServer;
 let document: any;
 /** Every operation of the document: `GET /chat/api/rooms/{id}`. */
 let operations: Map<string, any>;
 
 beforeAll(async () => {
-  server = await testServer();
+  issuer = await Issuer.start("ES256");
+  server = await testServer({ ...issuer.settings, SIGNUP: "open" });
   document = await (await fetch(`${server.url}/docs/json`)).json();
   operations = new Map(
     Object.entries<Record<string, any>>(document.paths).flatMap(([path, methods]) =>
@@ -27,7 +30,10 @@ beforeAll(async () => {
     ),
   );
 });
-afterAll(() => server.close());
+afterAll(async () => {
+  await server.close();
+  await issuer.close();
+});
 
 /** The app's own routes, without those of the page. Composed, not running: nothing here is called. */
 const app = createApp({ config: readConfig({}), db: {} } as Parts);
@@ -90,13 +96,22 @@ test("every route is in the document, with its words, its parameters and its ans
     expect(told?.required).toEqual(body?.required);
     const problems = statuses.filter((status) => !isWell(status));
     if (route.path.startsWith("/chat/api")) {
-      expect(problems).toEqual(expect.arrayContaining(["403", "503"]));
-      if (operation.security === undefined) expect(problems).toContain("401");
+      expect(problems).toEqual(expect.arrayContaining(["403", "429", "503"]));
+      // Where there is something for administrators only, there is nothing for who is nobody.
+      if (route.path.includes("/admin/")) expect(problems).toContain("404");
+      else if (operation.security === undefined) expect(problems).toContain("401");
       else expect(operation.security).toEqual([]);
       if (route.method !== "GET")
-        expect(problems).toEqual(expect.arrayContaining(["400", "413", "415", "422"]));
+        expect(problems).toEqual(expect.arrayContaining(["400", "408", "413", "415", "422"]));
       if (route.hooks.query) expect(problems).toContain("422");
       if (route.path.includes("/:")) expect(problems).toContain("404");
+    }
+    for (const [status, ...names] of [
+      ["429", "Retry-After", "RateLimit-Policy", "RateLimit"],
+      ["503", "Retry-After"],
+    ] as const) {
+      if (problems.includes(status))
+        expect(Object.keys(operation.responses[status].headers)).toEqual([...names]);
     }
     for (const status of problems) {
       expect(operation.responses[status].content).toEqual({
@@ -132,21 +147,31 @@ test("every route answers as the document says", async () => {
   for (const body of ["one", `two for @${ben.user.handle}`, "three"]) {
     await ada.send(room.id, body, { clientId: body.slice(0, 3) });
   }
+  const admin = await server.administrator();
   const direct = { kind: "direct", members: [ben.user.id] };
+  const nobody = ada.with({});
   const signUp = { handle: "carol", name: "Carol", password: Client.password };
 
   /** Method, the document's path, what stands for its parameters and after it, and the body; who: ada. */
   const calls: [string, string, (string | number)[] | string, unknown?, Client?][] = [
-    ["POST", "/users", [], signUp],
-    ["POST", "/users", [], signUp], // taken
-    ["POST", "/session", [], { handle: "carol", password: Client.password }],
-    ["POST", "/session", [], { handle: "carol", password: "wrong" }],
+    ["POST", "/users", [], signUp, nobody],
+    ["POST", "/users", [], signUp, nobody], // taken
+    ["POST", "/session", [], { handle: "carol", password: Client.password }, nobody],
+    ["POST", "/session", [], { handle: "carol", password: "wrong" }, nobody],
     ["GET", "/session", []],
+    ["GET", "/session/ways", []],
+    ["POST", "/session/jwt", [], { token: await issuer.token("ES256") }, nobody],
+    ["POST", "/session/jwt", [], { token: "a.b.c" }, nobody],
+    ["POST", "/invites", [], { days: 1 }, admin],
+    ["POST", "/invites", [], { days: 1 }, ben], // not allowed
     ["POST", "/tokens", [], { name: "another" }],
     ["POST", "/tokens", [], {}],
     ["GET", "/tokens", []],
     ["DELETE", "/tokens/{id}", [tokenId]],
     ["DELETE", "/tokens/{id}", ["x"]],
+    ["GET", "/sessions", []],
+    ["DELETE", "/sessions/{id}", [987_654]],
+    ["DELETE", "/sessions/{id}", ["x"]],
     ["GET", "/users", []],
     ["GET", "/users", "?q=ben&limit=1"],
     ["GET", "/users", "?limit=0"],
@@ -197,6 +222,21 @@ test("every route answers as the document says", async () => {
     ["GET", "/stream/rooms/{id}", [closed.id]],
     ["GET", "/ws", []],
     ["DELETE", "/rooms/{id}", [closed.id]],
+    ["GET", "/admin/users", "?q=ben&limit=1", undefined, admin],
+    ["GET", "/admin/users", "?limit=0", undefined, admin],
+    ["PATCH", "/admin/users/{id}", [ben.user.id], { administrator: true }, admin],
+    ["PATCH", "/admin/users/{id}", [ben.user.id], { deactivated: true, administrator: false }, admin],
+    ["PATCH", "/admin/users/{id}", [admin.user.id], { deactivated: true }, admin], // the last one
+    ["PATCH", "/admin/users/{id}", [987_654], {}, admin],
+    ["POST", "/admin/users/{id}/password", [ben.user.id], undefined, admin],
+    ["DELETE", "/admin/users/{id}/credentials", [ben.user.id], undefined, admin],
+    ["DELETE", "/admin/users/{id}/credentials", ["x"], undefined, admin],
+    ["GET", "/admin/rooms", [], undefined, admin],
+    ["DELETE", "/admin/rooms/{id}", [closed.id], undefined, admin],
+    ["DELETE", "/admin/rooms/{id}", [987_654], undefined, admin],
+    ["GET", "/admin/audit", [], undefined, admin],
+    ["GET", "/admin/audit", "?before=2&limit=1", undefined, admin],
+    ["GET", "/admin/users", []], // ada is none
     ["DELETE", "/rooms/{id}", [room.id]],
     ["PUT", "/session/password", [], { current: "wrong", next: "battery staple" }],
     ["PUT", "/session/password", [], { current: Client.password, next: "battery staple" }],

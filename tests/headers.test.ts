@@ -6,12 +6,14 @@ import { type TestServer, testServer } from "./support/server.ts";
 
 let server: TestServer;
 let ada: Client;
+let ben: Client;
 let roomId: number;
 let operations: Operation[];
 
 beforeAll(async () => {
   server = await testServer({ LIMITS: "off", METRICS_TOKEN: "0123456789abcdef" });
-  ada = await server.person("ada");
+  ada = await server.administrator("ada");
+  ben = await server.person("ben");
   ({ id: roomId } = await ada.openRoom("general"));
   operations = await operationsOf(server.url);
 });
@@ -79,7 +81,12 @@ async function* everyAnswer(url = server.url, more: Record<string, string> = {})
   const json = { "content-type": "application/json" };
   for (const { method, path } of operations) {
     if ((await ada.call("GET", "/session")).status === 401) ada = await ada.signInAgain();
-    const given = { id: roomId, seq: 1, userId: "me", emoji: "👍" };
+    const given = {
+      id: path.includes("/admin/users/") ? ben.user.id : roomId,
+      seq: 1,
+      userId: "me",
+      emoji: "👍",
+    };
     const { cookie = "" } = ada.headers;
     const signedIn = { cookie: `${cookie}; __Host-${cookie}` }; // the second one is for https
     const body = method === "GET" ? undefined : JSON.stringify(BODY);

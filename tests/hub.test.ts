@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { membershipChanged, roomChanged } from "../src/live/hints.ts";
+import { membershipChanged, roomChanged, userChanged } from "../src/live/hints.ts";
 import { Hub, type Source } from "../src/live/hub.ts";
 import { Person } from "../src/live/lists/audience.ts";
 import { Sweep } from "../src/live/lists/sweep.ts";
@@ -36,6 +36,34 @@ test("there is one live query at a time, and it takes all that is dirty, however
   await eventually(() => readers.every((reader) => reader.lastSeq === sends));
   expect(seen.most).toBe(1);
   expect(seen.lists - before).toBeLessThan(sends); // what came meanwhile went together
+  hub.shutDown();
+});
+
+test("who is said to have changed is asked at once whether they still have the right; nobody else is", async () => {
+  const { userIds } = await bench.crowd(2);
+  const [first, second] = userIds as [number, number];
+  const { source } = await bench.watched();
+  const asked: string[][] = [];
+  const hub = newHub({
+    ...source,
+    lapsed: (credentials) => {
+      asked.push(credentials);
+      return source.lapsed(credentials);
+    },
+  });
+  const readers = [new Reader(), new Reader()] as const;
+  bench.openList(hub, first, readers[0]);
+  const { credential } = bench;
+  bench.credential = "j987654"; // of no identity
+  bench.openList(hub, second, readers[1]);
+  await eventually(() => readers.every((reader) => reader.lists.length === 1));
+  hub.hear(userChanged(first));
+  await eventually(() => asked.length === 1);
+  hub.hear(userChanged(second));
+  await eventually(() => asked.length === 2);
+  await eventually(() => readers[1].all("bye").length === 1);
+  expect(asked).toEqual([[credential], ["j987654"]]);
+  expect(readers[0].all("bye")).toEqual([]);
   hub.shutDown();
 });
 

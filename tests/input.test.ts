@@ -17,7 +17,8 @@ let document: any;
 
 beforeAll(async () => {
   server = await testServer();
-  [ada, ben] = [await server.person("ada"), await server.person("ben")];
+  // For who is no administrator there would be nothing under /admin.
+  [ada, ben] = [await server.administrator("ada"), await server.person("ben")];
   ({ id: roomId } = await ada.openRoom("general", [ben]));
   await ada.send(roomId, "first");
   document = await (await fetch(`${server.url}/docs/json`)).json();
@@ -45,10 +46,18 @@ const fill = (path: string): string =>
 
 const CONTENT: [string, string] = ["content-type", "application/json"];
 
+/** Ada's; where somebody signs in, another browser's: that would take the place of her session. */
+const headersFor = (method: string, path: string): Record<string, string> =>
+  /^POST \/(users|session)$/.test(`${method} ${path}`) ? {} : ada.headers;
+
 /** A request by ada, with whatever body; redirects and such are not followed. */
 function send(method: string, path: string, body?: BodyInit, headers: Record<string, string> = {}) {
   const type = body === undefined ? {} : Object.fromEntries([CONTENT]);
-  return fetch(server.api + path, { method, body, headers: { ...ada.headers, ...type, ...headers } });
+  return fetch(server.api + path, {
+    method,
+    body,
+    headers: { ...headersFor(method, path), ...type, ...headers },
+  });
 }
 
 /** What no client is ever told: words of the database, of the code, or of its files. */
@@ -130,7 +139,8 @@ test("where a body is needed, none or an empty one is refused", async () => {
 function fitting(schema: TSchema): unknown {
   if (schema.anyOf) return fitting(schema.anyOf[0]);
   if (schema.enum) return schema.enum[0];
-  return { string: "fitting-text", integer: schema.minimum, array: [] }[schema.type as string];
+  const fits = { string: "fitting-text", integer: schema.minimum, array: [], boolean: false };
+  return fits[schema.type as keyof typeof fits];
 }
 
 /** JSON texts that do not fit. */
@@ -169,6 +179,8 @@ function unfitting(schema: TSchema): string[] {
         ...(schema.pattern === "\\S" ? ['" "', '"\\n\\t"'] : []),
         ...(schema.pattern?.startsWith("^[") ? ['"ünï"', '"a\\u007f"'] : []),
       ];
+    case "boolean":
+      return [...not("true", "false"), '"true"', '""'];
     case "integer":
       return [
         ...not("1", ...(schema.minimum <= 0 ? ["0"] : [])),
@@ -817,9 +829,16 @@ const anyQuery = (schema: TSchema | undefined) =>
     )
     .map((pairs) => (pairs.length === 0 ? "" : `?${pairs.map((pair) => pair.join("=")).join("&")}`));
 
+/** What may sign ada out: all that follows would be a 401. */
+const SIGNS_OUT = new Set([
+  "DELETE /session",
+  "DELETE /sessions/:id",
+  "POST /admin/users/:id/password",
+  "DELETE /admin/users/:id/credentials",
+]);
+
 const anyRequest = fc
-  // Signing out would make all that follows a 401.
-  .constantFrom(...ROUTES.filter(({ method, path }) => `${method} ${path}` !== "DELETE /session"))
+  .constantFrom(...ROUTES.filter(({ method, path }) => !SIGNS_OUT.has(`${method} ${path}`)))
   .chain((route) =>
     fc.record({
       route: fc.constant(route),
@@ -845,7 +864,10 @@ test("whatever is asked, the answer is one that the document tells of, never an 
       const response = await fetch(server.api + path, {
         method,
         body,
-        headers: { ...ada.headers, ...(body === undefined || type === "" ? {} : { "content-type": type }) },
+        headers: {
+          ...headersFor(method, route.path),
+          ...(body === undefined || type === "" ? {} : { "content-type": type }),
+        },
         signal: abort.signal,
       });
       const operation =

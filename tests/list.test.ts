@@ -467,7 +467,10 @@ describe("the plan of list.sql, for people who are in 500 of 5,000 rooms", () =>
       return {
         buffers: plan["Shared Hit Blocks"] + plan["Shared Read Blocks"],
         scanned: nodes(plan).flatMap((node) =>
-          node["Node Type"].endsWith("Seq Scan") ? (node["Relation Name"] ?? "?") : [],
+          // The table of one row may be.
+          node["Node Type"].endsWith("Seq Scan") && node["Relation Name"] !== "revocations"
+            ? (node["Relation Name"] ?? "?")
+            : [],
         ),
       };
     });

@@ -223,6 +223,21 @@ test("no secret, query, name or text is ever in the log, whatever happens", asyn
   for (const header of ["cookie", "authorization", "Bearer"]) expect(everything).not.toContain(header);
 });
 
+test("a proxy that is not trusted is told of once", async () => {
+  for (let i = 0; i < 3; i++) {
+    await fetch(`${server.url}/health/live`, { headers: { "x-forwarded-for": "203.0.113.7" } });
+  }
+  await log.until("request", 3);
+  const told = log.lines.map((line) => JSON.parse(line)).filter(({ msg }) => /TRUST_PROXY/.test(msg));
+  expect(told).toEqual([
+    {
+      level: 40,
+      time: expect.any(String),
+      msg: "a request has X-Forwarded-For, but TRUST_PROXY is 0: all who come by a proxy count as one address",
+    },
+  ]);
+});
+
 test("at warn, requests are not logged; what fails is", async () => {
   const quiet = await start("warn");
   try {

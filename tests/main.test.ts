@@ -33,7 +33,14 @@ interface Started {
 async function start(settings: Record<string, string> = {}): Promise<Started> {
   const child = Bun.spawn([process.execPath, "src/main.ts"], {
     cwd: ROOT,
-    env: { PATH: process.env.PATH ?? "", PORT: "0", DATA_DIR: folder, LOG_LEVEL: "info", ...settings },
+    env: {
+      PATH: process.env.PATH ?? "",
+      PORT: "0",
+      DATA_DIR: folder,
+      LOG_LEVEL: "info",
+      LIMITS: "off",
+      ...settings,
+    },
     stdout: "pipe",
     stderr: "pipe",
   });

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
-import axe from "axe-core";
 import type { Locator, Page } from "playwright-core";
+import { stumbles } from "./support/axe.ts";
 import { endVisits, type Look, visit, visitAs } from "./support/browser.ts";
 import { Client } from "./support/client.ts";
 import { type TestServer, testServer } from "./support/server.ts";
@@ -40,16 +40,6 @@ const focus = (page: Page, attribute: string, value: string) =>
   );
 const atRoom = (page: Page, id: number, seq?: number) =>
   page.waitForFunction((hash) => location.hash === hash, `#/room/${id}${seq ? `/${seq}` : ""}`);
-
-/** What a screen reader's user, or somebody who sees little, would stumble over. */
-async function stumbles(page: Page, selector: string): Promise<string[]> {
-  await page.evaluate(axe.source);
-  const { violations } = await page.evaluate(
-    (at) => (globalThis as unknown as { axe: typeof axe }).axe.run(at, { resultTypes: ["violations"] }),
-    selector,
-  );
-  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
-}
 
 /** Buttons, links and fields that a finger would miss. */
 const tooSmall = (page: Page, selector: string) =>
@@ -123,6 +113,26 @@ test("one signs up, signs out, and in again; a wrong password is said at the pas
   await field(page, "Password").fill(Client.password);
   await page.keyboard.press("Enter");
   await button(page, "New room").waitFor();
+});
+
+test("who has tried too often is told how long to wait", async () => {
+  const strict = await testServer({ LIMITS: "on", LIMIT_SIGN_IN: "1+1/h" });
+  try {
+    const ada = await strict.person("ada");
+    const visitor = await visit(strict.url);
+    visitor.expected.push(REFUSED);
+    const page = await visitor.open();
+    await field(page, "Handle").fill(ada.user.handle);
+    await field(page, "Password").fill("not the password");
+    await button(page, "Sign in").click();
+    await alerts(page, "The handle or the password is wrong.");
+    await field(page, "Password").fill(Client.password);
+    await button(page, "Sign in").click();
+    await alerts(page, "That was too much at once. Try again in 60 minutes.");
+  } finally {
+    await endVisits();
+    await strict.close();
+  }
 });
 
 test("a server that does not answer is said in words, and nothing is lost", async () => {
@@ -325,6 +335,61 @@ test("a name and a password are changed, and it is said", async () => {
   expect(await field(dialog, "Current password").inputValue()).toBe("");
   await me.signInAgain("another horse");
   expect(await stumbles(page, "dialog")).toEqual([]);
+});
+
+test("one sees where one is signed in, and ends what is not wanted any more", async () => {
+  const me = await server.person("sessions");
+  const [phone, forgotten] = [await me.signInAgain(), await me.signInAgain()];
+  const { sessions } = await forgotten.must("GET", "/sessions");
+  await server.database.sql`
+    update sessions set last_used_at = now() - interval '3 days',
+           user_agent = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'
+     where id = ${sessions.find(({ current }: { current: boolean }) => current).id}`;
+  const page = await open(me);
+  await button(page, "Settings").click();
+  const dialog = page.getByRole("dialog", { name: "Settings" });
+  const rows = dialog.getByRole("list", { name: "Where you are signed in" }).getByRole("listitem");
+  await rows.nth(2).waitFor();
+  expect(await rows.first().textContent()).toContain("Here, now");
+  expect(await button(rows.first(), /Sign out/).count()).toBe(0);
+  const firefox = rows.filter({ hasText: "Firefox, Linux" });
+  expect(await firefox.textContent()).toMatch(/Last used: (Sun|Mon|Tue|Wed|Thu|Fri|Sat)/);
+  expect(await stumbles(page, "dialog")).toEqual([]);
+  expect(await tooSmall(page, "dialog")).toEqual([]);
+
+  await button(firefox, "Sign out Firefox, Linux").click();
+  await said(dialog, "Signed out there.");
+  await firefox.waitFor({ state: "detached" });
+  expect((await forgotten.call("GET", "/session")).status).toBe(401);
+  expect((await phone.call("GET", "/session")).status).toBe(200);
+  expect(await rows.count()).toBe(2);
+  // The focus is where the list begins, not lost.
+  expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Where you are signed in");
+
+  // A new password ends the others, and the list says so.
+  await field(dialog, "Current password").fill(Client.password);
+  await field(dialog, "New password").fill("another horse");
+  await button(dialog, "Change password").click();
+  await rows.nth(1).waitFor({ state: "detached" });
+  expect(await rows.count()).toBe(1);
+});
+
+test("sessions that cannot be had, or not be ended, are said in words, and can be tried again", async () => {
+  const me = await server.person("sessions");
+  await me.signInAgain();
+  const page = await open(me);
+  await page.route("**/sessions", (route) => route.abort());
+  await button(page, "Settings").click();
+  const dialog = page.getByRole("dialog", { name: "Settings" });
+  await alerts(dialog, "The server cannot be reached.");
+  await page.unroute("**/sessions");
+  await button(dialog, "Try again").click();
+  const rows = dialog.getByRole("list", { name: "Where you are signed in" }).getByRole("listitem");
+  await rows.nth(1).waitFor();
+  await page.route("**/sessions/*", (route) => route.abort());
+  await button(rows.nth(1), /Sign out/).click();
+  await alerts(rows.nth(1), "The server cannot be reached.");
+  expect(await rows.count()).toBe(2);
 });
 
 test("who signs out with messages unsent is asked first", async () => {

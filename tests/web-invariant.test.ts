@@ -12,6 +12,7 @@ const QUICK = {
   retryMs: { first: 20, most: 200 },
   silenceMs: 500,
   answerMs: 200,
+  refreshMs: 300,
 };
 const ROUNDS = 6;
 const STEPS = 25;

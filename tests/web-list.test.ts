@@ -4,7 +4,7 @@ import { visitAs } from "./support/browser.ts";
 import type { Client } from "./support/client.ts";
 import { eventually } from "./support/eventually.ts";
 import { type TestServer, testServer } from "./support/server.ts";
-import { badgeOf, composer, miss, rowOf, see } from "./support/talk.ts";
+import { badgeOf, composer, messageOf, miss, rowOf, see } from "./support/talk.ts";
 
 let server: TestServer;
 beforeAll(async () => {
@@ -122,14 +122,21 @@ test("who has scrolled down keeps the rows in sight when others come to the top"
   expect(await place()).toBe(before);
 });
 
-test("on a narrow screen there is the list or the room, and a way back", async () => {
+test("on a narrow screen there is the list or the room, a way back, and all by touch", async () => {
   const ann = await server.person("ann");
-  await ann.openRoom("pocket");
+  const pocket = await ann.openRoom("pocket");
   const tab = await visitAs(ann, { viewport: { width: 390, height: 800 }, hasTouch: true });
   const page = await tab.open();
   await rowOf(page, "pocket").tap();
   await see(composer(page));
   expect(await rowOf(page, "pocket").isVisible()).toBe(false);
+  await ann.send(pocket.id, "tap me");
+  await messageOf(page, "tap me").tap();
+  await messageOf(page, "tap me").getByRole("button", { name: "React" }).tap();
+  await page.getByRole("button", { name: "🎉" }).tap();
+  await see(messageOf(page, "tap me").locator(".reaction"), "1");
+  await messageOf(page, "tap me").getByRole("button", { name: "Reply" }).tap();
+  await see(page.locator(".composer-banner"), "tap me");
   const width = await page.evaluate(() => document.documentElement.scrollWidth);
   expect(width).toBe(390);
   await page.getByRole("link", { name: "Back to the rooms" }).tap();

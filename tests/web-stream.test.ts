@@ -14,6 +14,7 @@ const QUICK = {
   openMs: 1_000,
   trialMs: 500,
   pollMs: 100,
+  refreshMs: 500,
   retryMs: { first: 50, most: 400 },
 };
 
@@ -185,15 +186,19 @@ describe("a stream", () => {
 
   test("of a browser without a network is offline at once, and back at once", async () => {
     const room = await ben.openRoom("offline", [ada]);
-    const tab = await tabOf({ ...QUICK, retryMs: { first: 60_000, most: 60_000 } });
+    const tab = await tabOf({ ...QUICK, deliverMs: 10_000, retryMs: { first: 60_000, most: 60_000 } });
     await hasStatus(tab, "live");
+    await tab.evaluate(() => window.client.onStatus(() => (document.title += ` ${window.client.status}`)));
     await context.setOffline(true);
     await hasStatus(tab, "offline");
-    pages.cut();
+    pages.streams = "hold"; // a connection that is dead, and nobody has said so
     await ben.send(room.id, "missed");
     await context.setOffline(false);
+    await hasStatus(tab, "connecting");
+    pages.streams = "pass";
     await hasStatus(tab, "live");
     await settle(ada, [tab]);
+    expect(await tab.title()).toBe("A bare page offline connecting live"); // live is what says something
   });
 });
 
@@ -227,10 +232,37 @@ describe("a timeline's stream", () => {
       for (const tab of tabs) await holdsAll(tab, room.id);
     }
     expect(roomStreams()).toBe(3);
+    await ben.must("PUT", `/rooms/${room.id}/messages/1/reactions/${encodeURIComponent("👍")}`);
+    for (const tab of tabs) await holdsAll(tab, room.id); // though no row tells of it
+    const opened = () => pages.requests.filter((request) => request.startsWith("GET /stream/rooms/")).length;
+    const before = opened();
     await tabs[4]?.close();
+    await eventually(
+      () => opened() === before + 1 && roomStreams() === 3,
+      "the one that is free again is taken",
+    );
     await ben.send(room.id, "one is free");
-    await eventually(() => roomStreams() === 3);
     for (const tab of tabs.slice(0, 4)) await holdsAll(tab, room.id);
+  });
+
+  test("that is hidden and shown again takes nobody else's", async () => {
+    const room = await ben.openRoom("blinking", [ada]);
+    const tabs = await openTabs(pages, context, 3, { ...QUICK, refreshMs: 60_000 });
+    for (const tab of tabs) await openTimeline(tab, room.id);
+    await eventually(() => roomStreams() === 3);
+    const asked = pages.requests.length;
+    for (let i = 0; i < 5; i++) {
+      await tabs[0]?.evaluate(() => {
+        for (const state of ["hidden", "visible"]) {
+          Object.defineProperty(document, "visibilityState", { configurable: true, get: () => state });
+          document.dispatchEvent(new Event("visibilitychange"));
+        }
+      });
+      await eventually(() => roomStreams() === 3);
+    }
+    await ben.send(room.id, "to all three");
+    for (const tab of tabs) await holdsAll(tab, room.id);
+    expect(pages.requests.slice(asked).filter((request) => request.includes("/messages"))).toEqual([]);
   });
 
   test("of a room that one is removed from is gone", async () => {

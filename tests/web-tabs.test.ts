@@ -105,12 +105,33 @@ describe("the tabs of a browser", () => {
     await tabs[0]?.evaluate(() => {
       const channel = new BroadcastChannel(`foyer:${window.client.me.id}`);
       const page = { cursor: "old", rooms: [], left: [], reset: true };
-      channel.postMessage({ kind: "told", term: 1, status: "live", cursor: "old", page });
+      channel.postMessage({ kind: "told", term: 1, count: 7, status: "live", cursor: "old", page });
     });
     await ben.send(room.id, "and now");
     await tabs[1]?.waitForFunction(() => window.client.rooms.all()[0]?.lastMessage?.body === "and now");
     await settle(ada, tabs);
     expect(await tabs[1]?.title()).toBe("A bare page");
+    await context.close();
+    await streams(0);
+  });
+
+  test("a tab whose browser dropped what it was told asks for it", async () => {
+    const ada = await server.person("ada");
+    const context = await pages.context(ada);
+    const room = await ben.openRoom("dropped", [ada]);
+    await context.addInitScript(() => {
+      const { postMessage } = BroadcastChannel.prototype;
+      BroadcastChannel.prototype.postMessage = function (note) {
+        if (!note.page || document.title !== "unheard") postMessage.call(this, note);
+      };
+    });
+    const tabs = await openTabs(pages, context, 2, IMPATIENT);
+    const leader = await leaderOf(tabs);
+    await leader.evaluate(() => {
+      document.title = "unheard";
+    });
+    await ben.send(room.id, "dropped");
+    await settle(ada, tabs);
     await context.close();
     await streams(0);
   });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { visitAs } from "./support/browser.ts";
+import { endVisits, visitAs } from "./support/browser.ts";
 import { eventually } from "./support/eventually.ts";
 import { type TestServer, testServer } from "./support/server.ts";
 import { act, badgeOf, composer, messageOf, miss, rowOf, say, see } from "./support/talk.ts";
@@ -200,6 +200,26 @@ test("what was begun is still there after a reload; what was sent is there once"
   await see(messageOf(page, "sent"));
   expect(await composer(page).inputValue()).toBe("begun");
   expect(await messageOf(page, "sent").count()).toBe(1);
+});
+
+test("what was sent too quickly goes out when the server takes it, once and in order", async () => {
+  const strict = await testServer({ LIMITS: "on", LIMIT_SEND: "2+1/s" });
+  try {
+    const ann = await strict.person("ann");
+    const room = await ann.openRoom("quick");
+    const tab = await visitAs(ann);
+    const page = await tab.open(`#/room/${room.id}`);
+    tab.expected.push(/Failed to load resource.*429/);
+    const words = ["one", "two", "three", "four"];
+    for (const word of words) await say(page, word);
+    await see(messageOf(page, "four"));
+    await eventually(async () => (await ann.room(room.id)).lastSeq === 4, "all have arrived");
+    const { messages } = await ann.page(room.id);
+    expect(messages.map(({ body }) => body)).toEqual(words);
+  } finally {
+    await endVisits();
+    await strict.close();
+  }
 });
 
 test("the page speaks French to those whose browser does", async () => {

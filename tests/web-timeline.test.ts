@@ -220,6 +220,7 @@ describe("a timeline", () => {
     pages.intercept = (_, path) =>
       path.includes("/messages") ? new Response("", { status: 502 }) : undefined;
     await openTimeline(tab, id);
+    await tab.waitForFunction(() => window.timeline.members.length > 0); // they are there all the same
     expect(await tab.evaluate(() => window.timeline.error?.message)).toBe("Bad Gateway");
     pages.intercept = () => undefined;
     await context.setOffline(true);

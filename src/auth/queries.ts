@@ -1,6 +1,7 @@
 import { arrayLiteral, type Sql } from "../db/client.ts";
 import { isDuplicate } from "../db/errors.ts";
-import { Problem } from "../problem.ts";
+import { Problem, unauthenticated } from "../problem.ts";
+import { deviceOf } from "./device.ts";
 
 /** A person, as everybody may see them. */
 export interface User {
@@ -9,15 +10,26 @@ export interface User {
   name: string;
 }
 
-/** Who asks, and by which session or token: `s12`, `t7`. Open streams hang on that. */
+/** Who asks, and by which session, token or identity (of a JWT): `s12`, `t7`, `j3`. Open streams hang on that. */
 export interface Caller extends User {
   credential: string;
+  administrator: boolean;
+  /** How many revocations there had been when this was true (src/live/rights.ts). */
+  provenAt: number;
+  /** When the right ends by itself (ms), where the credential does not tell: of a JWT. */
+  until?: number;
 }
 
-/** How long a session lasts, whatever its use: 30 days. */
-const SESSION_DAYS = 30;
+/** How long sessions last, in days: whatever their use, and unused. */
+export interface SessionLife {
+  sessionDays: number;
+  sessionIdleDays: number;
+}
+
 /** `last_used_at` is told to the nearest hour: a write for every request would be too much. */
 const LAST_USED_PRECISION = "1 hour";
+/** Sessions that a list shows: a program that signs in for every request must not make it endless. */
+const MOST_LISTED = 200;
 
 /** @throws Problem 409 `handle-taken` */
 export async function createUser(
@@ -36,50 +48,76 @@ export async function createUser(
   }
 }
 
-/** The user of a handle with the password's hash, or undefined. */
+/** The user of a handle with the password's hash, or undefined; so for one who is deactivated. */
 export async function findByHandle(sql: Sql, handle: string) {
   const [row] = await sql<(User & { password_hash: string | null })[]>`
-    select id, handle, name, password_hash from users where handle = ${handle}`;
+    select id, handle, name, password_hash from users where handle = ${handle} and deactivated_at is null`;
   return row;
 }
 
 /**
- * Starts a session; sweeps out the user's expired ones.
- * @param passwordHash that the password was checked against: of a sign-in and a change of the password at the same
- *   moment, the change waits and sees the new session, or the sign-in waits and finds the password changed
- * @returns whether it did: not if the password has changed meanwhile
+ * Starts a session in place of the one that the same browser had; sweeps out the user's expired ones.
+ * @param session.passwordHash that the password was checked against: of a sign-in and a change of the password at the
+ *   same moment, the change waits and sees the new session, or the sign-in waits and finds the password changed; null:
+ *   it was not by a password
+ * @param session.replacedHash of the secret that the browser's cookie names; null: none
+ * @returns the credentials that ended, or undefined if the password has changed meanwhile, or the user was deactivated
  */
 export async function createSession(
   sql: Sql,
-  session: { userId: number; passwordHash: string; secretHash: Buffer },
-): Promise<boolean> {
-  const rows = await sql`
+  session: {
+    userId: number;
+    passwordHash: string | null;
+    secretHash: Buffer;
+    replacedHash: Buffer | null;
+    userAgent: string;
+  },
+  life: SessionLife,
+): Promise<string[] | undefined> {
+  const [row] = await sql<{ made: boolean; ended: string[] }[]>`
     with u as (
-      select id from users where id = ${session.userId} and password_hash = ${session.passwordHash} for share
-    ), expired as (
-      delete from sessions where user_id = ${session.userId} and expires_at < now()
+      select id from users
+       where id = ${session.userId} and deactivated_at is null
+         and password_hash is not distinct from coalesce(${session.passwordHash}, password_hash)
+         for share
+    ), ended as (
+      delete from sessions
+       where exists (select from u)
+         and ((user_id = ${session.userId} and expires_at <= now()) or secret_hash = ${session.replacedHash})
+      returning 's' || id as credential
+    ), made as (
+      insert into sessions (user_id, secret_hash, user_agent, expires_at, ends_at)
+      select id, ${session.secretHash}, ${session.userAgent},
+             now() + make_interval(days => least(${life.sessionDays}::int, ${life.sessionIdleDays}::int)),
+             now() + make_interval(days => ${life.sessionDays}::int)
+        from u
+      returning id
     )
-    insert into sessions (user_id, secret_hash, expires_at)
-    select id, ${session.secretHash}, now() + make_interval(days => ${SESSION_DAYS}::int) from u
-    returning id`;
-  return rows.length > 0;
+    select exists (select from made) as made, (select coalesce(json_agg(credential), '[]') from ended) as ended`;
+  return row?.made ? row.ended : undefined;
 }
 
 /** A caller, and for how long (ms) the credential is valid; null: until it is deleted. */
-type FoundCaller = Caller & { msLeft: number | null };
+export type FoundCaller = Caller & { msLeft: number | null };
 
-/** Who a session's secret belongs to, if it is still valid. */
-export async function findBySession(sql: Sql, secretHash: Buffer): Promise<FoundCaller | undefined> {
+/** Who a session's secret belongs to, if it is still valid; being used, it lasts on, but never beyond its end. */
+export async function findBySession(
+  sql: Sql,
+  secretHash: Buffer,
+  { sessionIdleDays }: SessionLife,
+): Promise<FoundCaller | undefined> {
   const [row] = await sql<FoundCaller[]>`
     with session as (
       select id, user_id, expires_at, last_used_at < now() - ${LAST_USED_PRECISION}::interval as stale
         from sessions where secret_hash = ${secretHash} and expires_at > now()
     ), used as (
-      update sessions set last_used_at = now() where id in (select id from session where stale)
+      update sessions
+         set last_used_at = now(), expires_at = least(ends_at, now() + make_interval(days => ${sessionIdleDays}::int))
+       where id in (select id from session where stale)
     )
-    select u.id, u.handle, u.name, 's' || s.id as credential,
+    select u.id, u.handle, u.name, 's' || s.id as credential, u.administrator, r.count as "provenAt",
            extract(epoch from s.expires_at - now())::float8 * 1000 as "msLeft"
-      from session s join users u on u.id = s.user_id`;
+      from session s join users u on u.id = s.user_id and u.deactivated_at is null, revocations r`;
   return row;
 }
 
@@ -93,14 +131,40 @@ export async function findByToken(sql: Sql, secretHash: Buffer): Promise<FoundCa
     ), used as (
       update tokens set last_used_at = now() where id in (select id from token where stale)
     )
-    select u.id, u.handle, u.name, 't' || t.id as credential, null as "msLeft"
-      from token t join users u on u.id = t.user_id`;
+    select u.id, u.handle, u.name, 't' || t.id as credential, u.administrator, r.count as "provenAt", null as "msLeft"
+      from token t join users u on u.id = t.user_id and u.deactivated_at is null, revocations r`;
   return row;
 }
 
-/** Ends the session that a credential (`s12`) names. */
-export async function deleteSession(sql: Sql, credential: string): Promise<void> {
-  await sql`delete from sessions where 's' || id = ${credential} and id = ${credential.slice(1)}::bigint`;
+export interface Session {
+  id: number;
+  /** What it was made by, in words; null: nobody knows. */
+  device: string | null;
+  createdAt: Date;
+  lastUsedAt: Date;
+  expiresAt: Date;
+  /** Whether it is the asking one. */
+  current: boolean;
+}
+
+/** A user's sessions, the asking one first, then those that were used last. */
+export async function listSessions(sql: Sql, caller: Caller): Promise<Session[]> {
+  const rows = await sql<(Omit<Session, "device"> & { userAgent: string })[]>`
+    select id, user_agent as "userAgent", created_at as "createdAt", last_used_at as "lastUsedAt",
+           expires_at as "expiresAt", 's' || id = ${caller.credential} as current
+      from sessions
+     where user_id = ${caller.id} and expires_at > now()
+     order by current desc, last_used_at desc, id desc limit ${MOST_LISTED}`;
+  return rows.map(({ id, userAgent, ...rest }) => ({ id, device: deviceOf(userAgent), ...rest }));
+}
+
+/**
+ * Ends one of the user's own sessions.
+ * @returns whether it was there
+ */
+export async function endSession(sql: Sql, userId: number, id: number): Promise<boolean> {
+  const rows = await sql`delete from sessions where id = ${id} and user_id = ${userId} returning id`;
+  return rows.length > 0;
 }
 
 /**
@@ -123,9 +187,9 @@ export async function changePassword(
   return ended.map((row) => row.credential);
 }
 
-/** Which of these credentials (`s12`, `t7`) have ended, or belong to nothing. */
+/** Which of these credentials (`s12`, `t7`, `j3`) have ended, or belong to nothing; an identity's, with its user's deactivation. */
 export async function lapsed(sql: Sql, credentials: string[]): Promise<string[]> {
-  const ids = (kind: "s" | "t") =>
+  const ids = (kind: "s" | "t" | "j") =>
     arrayLiteral(
       credentials.flatMap((credential) => (credential[0] === kind ? [Number(credential.slice(1))] : [])),
     );
@@ -134,7 +198,11 @@ export async function lapsed(sql: Sql, credentials: string[]): Promise<string[]>
       left join sessions s on s.id = a.id and s.expires_at > now() where s.id is null
     union all
     select 't' || a.id from unnest(${ids("t")}::bigint[]) as a (id)
-      left join tokens t on t.id = a.id where t.id is null`;
+      left join tokens t on t.id = a.id where t.id is null
+    union all
+    select 'j' || a.id from unnest(${ids("j")}::bigint[]) as a (id)
+      left join (identities i join users u on u.id = i.user_id and u.deactivated_at is null) on i.id = a.id
+     where i.id is null`;
   return rows.map((row) => row.credential);
 }
 
@@ -145,14 +213,21 @@ export interface Token {
   lastUsedAt: Date | null;
 }
 
-/** Makes a bearer token; only its hash is kept. */
+/**
+ * Makes a bearer token; only its hash is kept. In two statements, as a change of the password is: who ends all that gives
+ * the user a right holds the user's row, and the second statement sees whether the asking session was among it.
+ * @throws Problem 401 if it has ended meanwhile
+ */
 export async function createToken(
-  sql: Sql,
-  token: { userId: number; name: string; secretHash: Buffer },
+  tx: Sql,
+  { id, credential }: Caller,
+  token: { name: string; secretHash: Buffer },
 ): Promise<{ id: number; name: string; createdAt: Date }> {
-  const [row] = await sql<{ id: number; name: string; createdAt: Date }[]>`
+  await tx`select from users where id = ${id} for share`;
+  if ((await lapsed(tx, [credential])).length > 0) throw unauthenticated();
+  const [row] = await tx<{ id: number; name: string; createdAt: Date }[]>`
     insert into tokens (user_id, name, secret_hash)
-    values (${token.userId}, ${token.name}, ${token.secretHash})
+    values (${id}, ${token.name}, ${token.secretHash})
     returning id, name, created_at as "createdAt"`;
   return row as { id: number; name: string; createdAt: Date };
 }

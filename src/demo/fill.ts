@@ -1,7 +1,7 @@
+import type { Connection } from "../db/borrow.ts";
 import { arrayLiteral } from "../db/client.ts";
 import { migrateBy } from "../db/migrate.ts";
 import BODIES from "./bodies.sql" with { type: "text" };
-import type { Connection } from "./database.ts";
 import { type Fill, lockFills, ownFills, removeUnfinished, reserve, type Size } from "./fills.ts";
 import MESSAGES from "./messages.sql" with { type: "text" };
 import PLAN from "./plan.sql" with { type: "text" };

@@ -1,5 +1,5 @@
+import type { Connection } from "../db/borrow.ts";
 import type { Sql } from "../db/client.ts";
-import type { Connection } from "./database.ts";
 
 export interface Size {
   users: number;

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { hashPassword } from "../auth/passwords.ts";
 import { type Config, ConfigError, readConfig } from "../config.ts";
+import { type Connection, withDatabase } from "../db/borrow.ts";
 import { MigrationError } from "../db/migrate.ts";
 import { dismiss, gather, type Stage } from "./cast.ts";
-import { type Connection, withDatabase } from "./database.ts";
 import { FillRefused, fill } from "./fill.ts";
 import type { Fill } from "./fills.ts";
 import { HELP, OptionError, readOptions } from "./options.ts";

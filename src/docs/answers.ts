@@ -9,6 +9,8 @@ export interface Answers {
   problems?: Record<number, string[]>;
   /** For who is not signed in as well. */
   open?: true;
+  /** For administrators; there is nothing for everybody else. */
+  admin?: true;
   /** What the stream carries: the answer is Server-Sent Events. */
   stream?: string;
   /** What is to be said of it, where the status does not say it. */
@@ -43,7 +45,7 @@ const ROOM_STREAM = [
 const SOCKET = [
   'The client sends `{ "subscribe": "rooms", "cursor"? }`, `{ "subscribe": "room", "id", "cursor"? }`, `{ "unsubscribe": "rooms" }`, `{ "unsubscribe": "room", "id" }`, `{ "typing": id }`.',
   'The server sends `{ "event", "room"?, "data", "id"? }`: the events of the streams, `room` being the room of a timeline, `id` the cursor. The socket does not come back by itself: connect again, and subscribe with the last cursors.',
-  'What is refused is answered `{ "event": "error", "data": Problem, "re": the frame }`. A `bye` with a `room` ends that room alone.',
+  'What is refused is answered `{ "event": "error", "data": Problem, "re": the frame }`. A `bye` with a `room` ends that room alone. A Problem with the code `rate-limited` has a `retryAfter` (seconds) here.',
   "Closes with 1000 bye, 1001 shutdown, 1008 right lost, 1009 frame above 16 KiB, 1013 slow.",
 ].join(" ");
 
@@ -57,11 +59,24 @@ export const ANSWERS: Record<string, Answers> = {
   "GET /health/live": { success: { 200: schemas.health }, open: true },
   "GET /health/ready": { success: { 200: schemas.health }, problems: { 503: ["unavailable"] }, open: true },
 
-  "POST /chat/api/users": { success: { 201: user }, problems: { 409: ["handle-taken"] }, open: true },
+  "POST /chat/api/users": {
+    success: { 201: user },
+    problems: { 403: ["signup-closed", "bad-invite"], 409: ["handle-taken"] },
+    open: true,
+  },
   "POST /chat/api/session": { success: { 200: user }, problems: { 401: ["bad-credentials"] }, open: true },
+  "POST /chat/api/session/jwt": {
+    success: { 200: user },
+    problems: { 401: ["unauthenticated"], 403: ["jwt-off"] },
+    open: true,
+  },
+  "GET /chat/api/session/ways": { success: { 200: schemas.ways }, open: true },
   "GET /chat/api/session": { success: { 200: user } },
   "DELETE /chat/api/session": { success: { 204: null } },
+  "GET /chat/api/sessions": { success: { 200: schemas.sessions } },
+  "DELETE /chat/api/sessions/:id": { success: { 204: null }, problems: { 404: ["not-found"] } },
   "PUT /chat/api/session/password": { success: { 204: null }, problems: { 401: ["bad-credentials"] } },
+  "POST /chat/api/invites": { success: { 201: ref(schemas.madeInvite) }, problems: { 403: ["forbidden"] } },
   "POST /chat/api/tokens": { success: { 201: ref(schemas.madeToken) } },
   "GET /chat/api/tokens": { success: { 200: schemas.tokens } },
   "DELETE /chat/api/tokens/:id": { success: { 204: null }, problems: { 404: ["not-found"] } },
@@ -115,5 +130,25 @@ export const ANSWERS: Record<string, Answers> = {
     problems: ROOM,
     stream: ROOM_STREAM,
   },
+  "GET /chat/api/admin/users": { success: { 200: schemas.accounts }, admin: true },
+  "PATCH /chat/api/admin/users/:id": {
+    success: { 200: ref(schemas.account) },
+    problems: { 404: ["user-not-found"], 409: ["last-administrator"] },
+    admin: true,
+  },
+  "POST /chat/api/admin/users/:id/password": {
+    success: { 201: schemas.newPassword },
+    problems: { 404: ["user-not-found"] },
+    admin: true,
+  },
+  "DELETE /chat/api/admin/users/:id/credentials": {
+    success: { 204: null },
+    problems: { 404: ["user-not-found"] },
+    admin: true,
+  },
+  "GET /chat/api/admin/rooms": { success: { 200: schemas.roomAccounts }, admin: true },
+  "DELETE /chat/api/admin/rooms/:id": { success: { 204: null }, problems: ROOM, admin: true },
+  "GET /chat/api/admin/audit": { success: { 200: schemas.acts }, admin: true },
+
   "GET /chat/api/ws": { success: { 101: null }, problems: { 426: ["upgrade-required"] }, about: SOCKET },
 };

@@ -3,6 +3,7 @@ import { OptionalKind, type TSchema, Type } from "@sinclair/typebox";
 import type { AnyElysia } from "elysia";
 import packageJson from "../../package.json" with { type: "json" };
 import { SECURE_COOKIE } from "../auth/guard.ts";
+import { ROUTE_RATES } from "../limits/rates.ts";
 import { ANSWERS, type Answers } from "./answers.ts";
 import { NAMED, nameOf, problem, ref } from "./schemas.ts";
 
@@ -12,6 +13,7 @@ const TAGS = [
   ["Members", "Who is in a room, and as what."],
   ["Messages", "The messages of a room; `seq` counts 1, 2, 3… in each room, without gaps."],
   ["Streams", "What changes, as Server-Sent Events for a plain `EventSource`, or over one WebSocket."],
+  ["Administration", "For administrators; for everybody else there is nothing at these paths."],
   ["Operations", "For the orchestrator."],
 ] as const;
 
@@ -19,6 +21,7 @@ const ID = Type.Integer({ minimum: 1 });
 const PATH_PARAMETERS: Record<string, { schema: TSchema; description: string }> = {
   id: { schema: ID, description: "The room's id" },
   tokenId: { schema: ID, description: "The token's id" },
+  sessionId: { schema: ID, description: "The session's id" },
   seq: { schema: ID, description: "The message's number in the room" },
   emoji: { schema: Type.String(), description: "One emoji of Unicode's RGI set, percent-encoded" },
   userId: { schema: Type.Union([ID, Type.Literal("me")]), description: "A user's id, or `me`" },
@@ -83,9 +86,14 @@ export function describe(app: AnyElysia) {
           type: "apiKey",
           in: "cookie",
           name: SECURE_COOKIE,
-          description: "By `POST /users` or `POST /session`; over plain http without the prefix `__Host-`.",
+          description:
+            "By `POST /users`, `POST /session` or `POST /session/jwt`; over plain http without the prefix `__Host-`.",
         },
-        bearer: { type: "http", scheme: "bearer", description: "A token of `POST /tokens`." },
+        bearer: {
+          type: "http",
+          scheme: "bearer",
+          description: "A token of `POST /tokens`, or a JWT where the server takes them (`AUTH_ISSUER`).",
+        },
       },
     },
   };
@@ -105,8 +113,8 @@ const tidy =
   (path: string) =>
   (parameter: Parameter): Parameter => {
     if (parameter.in === "path") {
-      const known = PATH_PARAMETERS[path.includes("/tokens/") ? "tokenId" : parameter.name];
-      return { ...parameter, ...known };
+      const [, owner] = /\/(token|session|user)s\/:id/.exec(path) ?? [];
+      return { ...parameter, ...PATH_PARAMETERS[owner ? `${owner}Id` : parameter.name] };
     }
     // Elysia reads a number or a boolean out of a query as "text of that format, or the thing itself".
     const { anyOf, ...rest } = parameter.schema;
@@ -137,34 +145,52 @@ function bodyOf({ hooks }: Route) {
 }
 
 const WORDS: Record<string, string> = { 200: "OK", 201: "Made", 204: "Done" };
+const RETRY_AFTER = { "Retry-After": { schema: { type: "integer" }, description: "Seconds" } };
+const RATE_LIMIT = {
+  "RateLimit-Policy": {
+    schema: { type: "string" },
+    description: 'How many at once, and in how many seconds that much comes back: `"send";q=30;w=6`',
+  },
+  RateLimit: {
+    schema: { type: "string" },
+    description: 'How many are left, and in how many seconds all of them are: `"send";r=29;t=1`',
+  },
+};
+const HEADERS: Record<number, object> = { 429: { ...RETRY_AFTER, ...RATE_LIMIT }, 503: RETRY_AFTER };
 const REPEATED = "It was there already; nothing new was made";
 
 function responsesOf(
   { method, path, hooks }: Route,
-  { success, problems = {}, open, stream, about }: Answers,
+  { success, problems = {}, open, admin, stream, about }: Answers,
 ) {
   const codes = new Map<number, string[]>();
   const add = (status: number, ...more: string[]) =>
     codes.set(status, [...new Set([...(codes.get(status) ?? []), ...more])]);
   for (const [status, more] of Object.entries(problems)) add(Number(status), ...more);
   if (path.startsWith("/chat/api")) {
-    if (!open) add(401, "unauthenticated");
+    if (admin) add(404, "not-found");
+    else if (!open) add(401, "unauthenticated");
     add(403, "bad-origin");
+    add(429, "rate-limited");
     add(503, "unavailable");
   }
   if (method !== "GET") {
     add(400, "bad-json");
+    add(408, "request-timeout");
     add(413, "body-too-large");
     add(415, "unsupported-media-type");
   }
   if (method !== "GET" || hooks.query) add(422, "invalid");
 
-  const signsIn = open && method === "POST";
+  const headers = {
+    ...(open && method === "POST" ? { "Set-Cookie": { schema: { type: "string" } } } : {}),
+    ...(ROUTE_RATES[`${method} ${withoutSlash(path)}`] ? RATE_LIMIT : {}),
+  };
   const well = Object.entries(success).map(([status, schema]) => [
     status,
     {
       description: stream ?? about ?? (status === "200" && 201 in success ? REPEATED : WORDS[status]),
-      ...(signsIn ? { headers: { "Set-Cookie": { schema: { type: "string" } } } } : {}),
+      ...(Object.keys(headers).length > 0 ? { headers } : {}),
       ...(schema === null
         ? {}
         : { content: { [stream === undefined ? "application/json" : "text/event-stream"]: { schema } } }),
@@ -174,7 +200,7 @@ function responsesOf(
     status,
     {
       description: words.map((word) => `\`${word}\``).join(", "),
-      ...(status === 503 ? { headers: { "Retry-After": { schema: { type: "integer" } } } } : {}),
+      ...(HEADERS[status] ? { headers: HEADERS[status] } : {}),
       content: { "application/problem+json": { schema: ref(problem) } },
     },
   ]);

@@ -1,5 +1,8 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
-import type { Token, User } from "../auth/queries.ts";
+import { ACTS, type AuditedAct } from "../admin/audit.ts";
+import type { Account, RoomAccount } from "../admin/queries.ts";
+import type { Session, Token, User } from "../auth/queries.ts";
+import { SIGNUPS } from "../config.ts";
 import type { Member } from "../members/queries.ts";
 import type { listMessages, Message } from "../messages/queries.ts";
 import type { Peer } from "../presence/queries.ts";
@@ -80,6 +83,16 @@ export const madeToken = named(
   }),
 );
 
+export const madeInvite = named(
+  "NewInvite",
+  Type.Object({
+    id: id("An invite's id"),
+    invite: text("For `POST /users`; it is shown this once"),
+    link: text("Where the page takes it"),
+    expiresAt: time("When it counts no more"),
+  }),
+);
+
 export const token = named(
   "Token",
   Type.Object({
@@ -89,6 +102,18 @@ export const token = named(
     lastUsedAt: nullable(time("When it was last used, to the hour")),
   }),
 ) satisfies Describes<Token>;
+
+export const session = named(
+  "Session",
+  Type.Object({
+    id: id("A session's id"),
+    device: nullable(text("What it was made by, as that says of itself: `Firefox, Linux`, `curl`")),
+    createdAt: time("When it was made"),
+    lastUsedAt: time("When it was last used, to the hour"),
+    expiresAt: time("When it ends if it is not used any more"),
+    current: Type.Boolean({ description: "Whether it is the one that asks" }),
+  }),
+) satisfies Describes<Session>;
 
 const role = oneOf("The asking member's own", "owner", "moderator", "member");
 const involvement = oneOf("What the member wants to be told of", "all", "mentions", "none");
@@ -238,7 +263,70 @@ export const foundMessages = Type.Object({
 
 export const users = Type.Object({ users: Type.Array(ref(user)) });
 export const tokens = Type.Object({ tokens: Type.Array(ref(token)) });
+export const account = named(
+  "Account",
+  Type.Object(
+    {
+      ...user.properties,
+      administrator: Type.Boolean(),
+      deactivatedAt: nullable(time("Since when they cannot sign in; null: they can")),
+      createdAt: time("When they signed up"),
+      lastUsedAt: nullable(time("When a session or token that is still there was last used, to the hour")),
+    },
+    { description: "A user as administrators see them" },
+  ),
+) satisfies Describes<Account>;
+
+export const roomAccount = named(
+  "RoomAccount",
+  Type.Object(
+    {
+      id: id("A room's id"),
+      kind: room.properties.kind,
+      name: room.properties.name,
+      topic: room.properties.topic,
+      memberCount: count("Members"),
+      messageCount: count("All messages that were ever in it, of any kind"),
+      createdAt: time("When it was made"),
+      activeAt: room.properties.activeAt,
+    },
+    { description: "A room as administrators see it" },
+  ),
+) satisfies Describes<RoomAccount>;
+
+export const act = named(
+  "Act",
+  Type.Object(
+    {
+      id: id("An act's id"),
+      at: time("When it was done"),
+      actor: nullable(ref(user)),
+      act: oneOf("What was done", ...ACTS),
+      target: Type.Object({
+        kind: oneOf("To whom or what", "user", "room"),
+        id: id("The user's or the room's id"),
+        name: nullable(text("The user's handle, or the room's name, as they are now")),
+      }),
+      address: nullable(text("Where the request came from")),
+    },
+    {
+      description: "Something that an administrator did; `actor` null: somebody at the server's command line",
+    },
+  ),
+) satisfies Describes<AuditedAct>;
+
+const following = nullable(id("For the next page; null: this is the last"));
+export const accounts = Type.Object({ users: Type.Array(ref(account)), after: following });
+export const roomAccounts = Type.Object({ rooms: Type.Array(ref(roomAccount)), after: following });
+export const acts = Type.Object({ acts: Type.Array(ref(act)), before: following });
+export const newPassword = Type.Object({ password: text("It is shown this once") });
+
+export const sessions = Type.Object({ sessions: Type.Array(ref(session)) });
 export const members = Type.Object({ members: Type.Array(ref(member)) });
+export const ways = Type.Object({
+  signup: oneOf("Who may sign up: everybody, who has an invite, nobody", ...SIGNUPS),
+  jwt: Type.Boolean({ description: "Whether `POST /session/jwt` takes the JWTs of an application" }),
+});
 export const health = Type.Object({ status: Type.String() });
 
 /** All that have a name. */
@@ -248,6 +336,8 @@ export const NAMED: TSchema[] = [
   peer,
   token,
   madeToken,
+  madeInvite,
+  session,
   room,
   roomList,
   openRoom,
@@ -256,6 +346,9 @@ export const NAMED: TSchema[] = [
   message,
   messagePage,
   foundMessage,
+  account,
+  roomAccount,
+  act,
 ];
 
 export const nameOf = (schema: TSchema): string => (schema.$id as string).slice(PREFIX.length);

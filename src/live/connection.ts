@@ -38,12 +38,16 @@ export class Connection {
 
   constructor(
     readonly userId: number,
-    /** What gives it the right: `s12` or `t7`. */
+    /** What gives it the right: `s12`, `t7` or `j3`. */
     readonly credential: string,
     private readonly wire: Wire,
     now: number,
     /** Told once: why it ended, or that the client went. */
     private readonly onEnd: (reason: ByeReason | "gone") => void,
+    /** As of how many revocations it is known to have the right (rights.ts). */
+    public provenAt = 0,
+    /** When the right ends by itself, if it does. */
+    readonly until = Number.POSITIVE_INFINITY,
     readonly kind: StreamKind = "rooms",
   ) {
     this.#lastSent = now;

@@ -1,7 +1,7 @@
 import type { Connection, Subscription } from "./connection.ts";
 import { addTo, removeFrom } from "./sets.ts";
 
-/** Milliseconds between two looks for pings that are due, and for readers that stopped reading. */
+/** Milliseconds between two looks for pings that are due, for readers that stopped reading, and for rights that ended. */
 const BEAT_MS = 500;
 /** Milliseconds between two tries at a wire that was full: the stream under it tells nobody when it drains. */
 const DRAIN_CHECK_MS = 50;
@@ -25,10 +25,12 @@ export class Connections {
   /**
    * @param limits milliseconds: a ping after so much silence; a reader that takes nothing for so long is slow
    * @param onSlow what to do with such a reader
+   * @param onExpired what to do with one whose right has ended by itself
    */
   constructor(
     private readonly limits: { pingMs: number; idleMs: number },
     private readonly onSlow: (connection: Connection) => void,
+    private readonly onExpired: (connection: Connection) => void,
     private readonly presence?: PresenceListener,
   ) {
     this.#beat = setInterval(() => this.#pingAll(), BEAT_MS);
@@ -63,6 +65,11 @@ export class Connections {
 
   credentials(): string[] {
     return [...this.#byCredential.keys()];
+  }
+
+  /** By which a person's connections have their right. */
+  credentialsOf(userId: number): string[] {
+    return [...(this.#byUser.get(userId) ?? [])].map(({ credential }) => credential);
   }
 
   get size(): number {
@@ -102,6 +109,10 @@ export class Connections {
   #pingAll(): void {
     const now = Date.now();
     for (const connection of this.all()) {
+      if (connection.until <= now) {
+        this.onExpired(connection);
+        continue;
+      }
       connection.ping(now, this.limits.pingMs - BEAT_MS);
       if (connection.isSlow(now, this.limits.idleMs)) this.onSlow(connection);
     }

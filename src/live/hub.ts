@@ -4,22 +4,18 @@ import type { ByeReason } from "./frame.ts";
 import { type Hint, parseHint } from "./hints.ts";
 import { type ListSource, Lists } from "./lists/lists.ts";
 import { ListSubscription } from "./lists/subscription.ts";
+import { type Prove, Rights, type RightsSource } from "./rights.ts";
 import type { TimelineSource } from "./timelines/source.ts";
 import { TimelineSubscription } from "./timelines/subscription.ts";
 import { Timelines } from "./timelines/timelines.ts";
 
 /** Where the truth is. One call at a time. */
-export interface Source extends ListSource, TimelineSource {
-  /** Which of these sessions and tokens have ended. */
-  lapsed(credentials: string[]): Promise<string[]>;
-}
+export interface Source extends ListSource, TimelineSource, RightsSource {}
 
 /** Milliseconds between two looks for what no hint told of: hints may be lost, and other programs write too. */
 const SWEEP_MS = 5_000;
 /** Milliseconds before a failed query is tried again: doubled up to the most, and a quarter off at random. */
 const RETRY_MS = { first: 100, most: 2_000 };
-/** Milliseconds for which an ended session is refused even if it was authenticated just before it ended. */
-const REFUSE_MS = 60_000;
 
 /** What asks and tells; its next query is due, or none. */
 interface Part {
@@ -36,11 +32,10 @@ export class Hub {
   readonly #connections: Connections;
   readonly #lists: Lists;
   readonly #timelines: Timelines;
-  readonly #refused = new Map<string, number>(); // credential -> when (ms) it ended
+  readonly #rights: Rights;
   readonly #sweepTimer: Timer;
   /** Each with its own queries: one that fails does not keep the others from going on. */
   readonly #parts: Part[];
-  #checkCredentials = false;
   #running: Promise<void> | undefined;
   #failures = 0;
   #endPause = () => {};
@@ -54,31 +49,37 @@ export class Hub {
    * @param onQuery told of every live query, and for how many pairs of a person and a room it asks
    */
   constructor(
-    private readonly source: Source,
+    source: Source,
     limits: { pingMs: number; idleMs: number },
     private readonly onFailure: (error: unknown, retryMs: number) => void,
     presence?: PresenceListener,
     onQuery: (pairs: number) => void = () => {},
   ) {
-    this.#connections = new Connections(limits, (connection) => this.end(connection, "slow"), presence);
+    this.#connections = new Connections(
+      limits,
+      (connection) => this.end(connection, "slow"),
+      (connection) => this.end(connection, "signed-out"),
+      presence,
+    );
     const asks = (pairs: number) => {
       this.#queries++;
       onQuery(pairs);
     };
-    this.#lists = new Lists(source, this.#connections, asks);
-    this.#timelines = new Timelines(source, this.#connections, asks);
-    const hub = this;
-    const rights: Part = {
-      get due() {
-        return hub.#checkCredentials;
-      },
-      round: () => this.#endLapsed(),
-    };
-    this.#parts = [rights, this.#lists, this.#timelines];
+    this.#rights = new Rights(
+      source,
+      this.#connections,
+      (connection) => this.end(connection, "signed-out"),
+      () => this.#queries++,
+    );
+    const prove: Prove = (connections, revocations) => this.#rights.prove(connections, revocations);
+    this.#lists = new Lists(source, this.#connections, prove, asks);
+    this.#timelines = new Timelines(source, this.#connections, prove, asks);
+    this.#parts = [this.#rights, this.#lists, this.#timelines];
     this.#sweepTimer = setInterval(() => {
       if (this.#lists.sweepDue) this.#lists.sweep();
       this.#timelines.sweep();
-      this.#checkRights();
+      this.#rights.sweep();
+      this.#wake();
     }, SWEEP_MS);
   }
 
@@ -107,7 +108,7 @@ export class Hub {
 
   /** Registers a connection. @returns false if its session has ended meanwhile, or the hub is closed */
   join(connection: Connection): boolean {
-    if (this.#closed || this.#refused.has(connection.credential)) return false;
+    if (this.#closed || this.#rights.refuses(connection.credential)) return false;
     this.#connections.add(connection);
     return true;
   }
@@ -182,8 +183,9 @@ export class Hub {
       this.#timelines.typing(id, roomId);
     } else if (kind === "u") {
       this.#lists.userChanged(id);
+      this.#rights.doubt(this.#connections.credentialsOf(id));
     } else if (kind) {
-      this.#revoke(hint);
+      this.#rights.revoke(hint);
     }
     this.#endPause(); // who has something to tell has just reached the database
     this.#wake();
@@ -193,15 +195,7 @@ export class Hub {
   sweep(): void {
     this.#lists.sweep();
     this.#timelines.sweep();
-    this.#checkRights();
-  }
-
-  #checkRights(): void {
-    const now = Date.now();
-    for (const [credential, ended] of this.#refused) {
-      if (now - ended > REFUSE_MS) this.#refused.delete(credential);
-    }
-    this.#checkCredentials = this.#connections.size > 0;
+    this.#rights.sweep();
     this.#wake();
   }
 
@@ -212,11 +206,6 @@ export class Hub {
     this.#connections.close();
     this.#endPause();
     for (const connection of this.#connections.all()) this.end(connection, "shutdown");
-  }
-
-  #revoke(credential: string): void {
-    this.#refused.set(credential, Date.now());
-    for (const connection of this.#connections.byCredential(credential)) this.end(connection, "signed-out");
   }
 
   #wake(): void {
@@ -249,12 +238,5 @@ export class Hub {
     const timer = setTimeout(resolve, ms);
     this.#endPause = resolve;
     return promise.finally(() => clearTimeout(timer));
-  }
-
-  async #endLapsed(): Promise<void> {
-    this.#queries++;
-    for (const credential of await this.source.lapsed(this.#connections.credentials()))
-      this.#revoke(credential);
-    this.#checkCredentials = false;
   }
 }

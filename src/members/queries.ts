@@ -65,7 +65,8 @@ export async function putMember(
   role: Role | undefined,
 ): Promise<Member> {
   // Before the room, as a rename does it: the foreign key of a new membership would ask for this lock after it.
-  const [user] = await tx<User[]>`select id, handle, name from users where id = ${userId} for key share`;
+  const [user] = await tx<User[]>`
+    select id, handle, name from users where id = ${userId} and deactivated_at is null for key share`;
   const { room, members } = await lockAnyRoom(tx, roomId, [caller.id, userId]);
   const actor = members.find((member) => member.userId === caller.id);
   const other = members.find((member) => member.userId === userId);

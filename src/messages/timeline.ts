@@ -17,6 +17,7 @@ type Row = Message & {
   last_seq: number;
   change_count: number;
   removal_count: number;
+  revocations: number;
 } & MemberRow;
 
 interface MemberRow {
@@ -37,7 +38,7 @@ export const timelineSource = (sql: Sql): TimelineSource => ({
         members.push(membershipOf(row));
         continue;
       }
-      const { ask, gone, reset, last_seq, change_count, removal_count, ...rest } = row;
+      const { ask, gone, reset, last_seq, change_count, removal_count, revocations: _, ...rest } = row;
       const { member_room_id, member_id, last_read_seq, member, ...message } = rest;
       const stretch = stretches[ask - 1] as Stretch;
       Object.assign(stretch, { gone, reset, lastSeq: last_seq, removals: removal_count });
@@ -51,7 +52,7 @@ export const timelineSource = (sql: Sql): TimelineSource => ({
       });
     }
     for (const [i, stretch] of stretches.entries()) endWhereCut(stretch, asks[i]?.position ?? null);
-    return { stretches, members };
+    return { stretches, members, revocations: rows[0]?.revocations ?? 0 };
   },
 
   async members(pairs) {
@@ -145,4 +146,5 @@ const readTimelines = (sql: Sql, asks: TimelineAsk[], pairs: Pair[]) => sql<Row[
   select *
     from told
     full join (${membersOf(sql, pairs)}) members on false
+   cross join (select count as revocations from revocations) revoked
    order by ask, seq`;

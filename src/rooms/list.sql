@@ -17,7 +17,8 @@
 -- written as, whatever the planner believes about the sizes of the tables and arrays.
 with snapshot as materialized (
   select pg_snapshot_xmin(s) as xmin, pg_snapshot_xmax(s) as xmax,
-         pg_stat_get_bgwriter_stat_reset_time() as stats_reset -- see src/rooms/cursor.ts
+         pg_stat_get_bgwriter_stat_reset_time() as stats_reset, -- see src/rooms/cursor.ts
+         (select count from revocations) as revocations -- see src/live/rights.ts
     from pg_current_snapshot() s
 ),
 asked as (
@@ -104,7 +105,7 @@ told as ( -- full, as above: a room without a last message has no sender, and st
          ) u on u.id = w.last_message_sender_id
   offset 0
 )
-select s.xmin::text as xmin, s.xmax::text as xmax, coalesce(s.stats_reset::text, '') as epoch,
+select s.xmin::text as xmin, s.xmax::text as xmax, coalesce(s.stats_reset::text, '') as epoch, s.revocations,
        t.ask, t.user_id, t.room_id, t.gone, t.version, t.kind, t.name, t.topic, t.role, t.involvement,
        t.last_seq, t.last_read_seq, t.unread_count, t.mention_count, t.marked_unread, t.member_count, t.peers,
        t.active_at, t.last_message_seq, t.last_message_at, t.last_message_edited_at, t.last_message_preview,

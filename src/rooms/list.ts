@@ -62,6 +62,7 @@ interface ListRow {
   xmin: string;
   xmax: string;
   epoch: string;
+  revocations: number;
   ask: number | null;
   room_id: number;
   gone: boolean;
@@ -91,7 +92,7 @@ interface ListRow {
 /**
  * The room list, for one person or for a batch: one statement, and once more after a crash of the database, whose
  * cursors of before mean nothing any more.
- * @returns `cursor`: everything that committed before it is in the answer; per ask its rooms, newest activity first, and
+ * @returns `cursor`: everything that committed before it is in the answer; the revocations there had been; per ask its rooms, newest activity first, and
  *   whether `since` could not be honoured
  */
 export async function listRooms(
@@ -99,7 +100,7 @@ export async function listRooms(
   cursors: Cursors,
   asks: ListAsk[],
   window: ListWindow = {},
-): Promise<{ cursor: string; asked: { reset: boolean; entries: ListEntry[] }[] }> {
+): Promise<{ cursor: string; revocations: number; asked: { reset: boolean; entries: ListEntry[] }[] }> {
   const known = cursors.epoch;
   const sinces = asks.map(({ since }) => cursors.decode(since));
   const rows = await sql.unsafe<ListRow[]>(
@@ -114,7 +115,7 @@ export async function listRooms(
     ],
     { prepare: true },
   );
-  const [{ epoch, xmin, xmax }] = rows as unknown as [ListRow];
+  const [{ epoch, xmin, xmax, revocations }] = rows as unknown as [ListRow];
   cursors.enter(epoch);
   if (epoch !== known && sinces.some((since) => since !== null)) return listRooms(sql, cursors, asks, window);
   const asked = sinces.map((since) => ({
@@ -130,7 +131,7 @@ export async function listRooms(
       room: row.gone ? null : roomOf(row),
     });
   }
-  return { cursor: cursors.encode(xmin), asked };
+  return { cursor: cursors.encode(xmin), revocations, asked };
 }
 
 const roomOf = (row: ListRow): Room => ({

@@ -31,7 +31,7 @@ export async function createRoom(
   try {
     const [made] = await sql<{ id: number | null }[]>`
       with people as (
-        select id from users where id = any (${arrayLiteral(memberIds)}::bigint[])
+        select id from users where id = any (${arrayLiteral(memberIds)}::bigint[]) and deactivated_at is null
       ), room as (
         insert into rooms (kind, name, topic, direct_user_ids, member_count)
         select ${room.kind}, ${room.name}, ${room.topic}, ${direct}::bigint[], ${memberIds.length}::int
@@ -44,15 +44,22 @@ export async function createRoom(
           from people, room
       )
       select (select id from room) as id`;
-    if (!made?.id) throw notFound("user");
-    return { id: made.id, isNew: true, memberIds };
+    if (made?.id) return { id: made.id, isNew: true, memberIds };
   } catch (error) {
     if (!isDuplicate(error, "rooms_direct")) throw error;
-    const [first] = await sql<{ id: number }[]>`
-      select id from rooms where direct_user_ids = ${direct}::bigint[] and deleted_at is null`;
-    if (!first) return createRoom(sql, makerId, room); // removed in between
-    return { id: first.id, isNew: false, memberIds };
+    // Or it is removed in between.
+    return (await firstDirectRoom(sql, memberIds)) ?? createRoom(sql, makerId, room);
   }
+  // With somebody who is deactivated no room is made; one that there is stays what it is.
+  const first = direct === null ? null : await firstDirectRoom(sql, memberIds);
+  if (!first) throw notFound("user");
+  return first;
+}
+
+async function firstDirectRoom(sql: Sql, memberIds: number[]) {
+  const [first] = await sql<{ id: number }[]>`
+    select id from rooms where direct_user_ids = ${arrayLiteral(memberIds)}::bigint[] and deleted_at is null`;
+  return first ? { id: first.id, isNew: false, memberIds } : null;
 }
 
 /** What of a room is changed; what is left out stays. */

@@ -7,9 +7,10 @@ import { listRooms, roomsOf } from "./list.ts";
 export const listSource = (sql: Sql, cursors: Cursors): ListSource => ({
   rooms: (userIds) => roomsOf(sql, userIds),
   async list(asks) {
-    const { cursor, asked } = await listRooms(sql, cursors, asks);
+    const { cursor, revocations, asked } = await listRooms(sql, cursors, asks);
     return {
       cursor,
+      revocations,
       asked: asked.map(({ entries, reset }) => ({
         reset,
         changes: entries.map(({ roomId, version, activeAt, room }) => ({

@@ -4,7 +4,7 @@ import type { Caller } from "../auth/queries.ts";
 import type { Config } from "../config.ts";
 import type { Database } from "../db/client.ts";
 import { Connection } from "../live/connection.ts";
-import { Frame, PING, retryFrame } from "../live/frame.ts";
+import { type ByeReason, Frame, PING, retryFrame } from "../live/frame.ts";
 import type { Hub } from "../live/hub.ts";
 import type { Log } from "../log.ts";
 import { mustBeMember } from "../members/queries.ts";
@@ -51,25 +51,39 @@ export function streamRoutes(parts: {
     const { wire, response } = openWire(request, server);
     // One whose client has gone already, or that asks for the headers alone, registers nothing.
     if (request.signal.aborted || request.method === "HEAD") return response;
+    const leaveSeat = callers.limits.seats.take(caller.id);
     const opened = Date.now();
     const cursor = request.headers.get("last-event-id") || query.cursor || "";
+    const onEnd = (reason: ByeReason | "gone") => {
+      leaveSeat();
+      const seconds = Math.round((Date.now() - opened) / 1000);
+      log.info({ user: caller.id, ...about, reason, seconds }, "stream closed");
+    };
+    const { id, credential, provenAt, until } = caller;
     const connection = new Connection(
-      caller.id,
-      caller.credential,
+      id,
+      credential,
       wire,
       opened,
-      (reason) => {
-        const seconds = Math.round((Date.now() - opened) / 1000);
-        log.info({ user: caller.id, ...about, reason, seconds }, "stream closed");
-      },
+      onEnd,
+      provenAt,
+      until,
       "room" in about ? "room" : "rooms",
     );
-    if (!hub.join(connection)) throw unauthenticated();
+    if (!hub.join(connection)) {
+      leaveSeat();
+      throw unauthenticated();
+    }
     // A ping at once: where it does not arrive, something on the way holds the stream back, and the client can tell.
     wire.send(Frame.together([retryFrame(), PING]));
     log.info({ user: caller.id, ...about, resumed: cursor !== "" }, "stream opened");
     request.signal.addEventListener("abort", () => hub.leave(connection));
-    listen(connection, cursor);
+    try {
+      listen(connection, cursor);
+    } catch (error) {
+      hub.leave(connection);
+      throw error;
+    }
     return response;
   }
 
@@ -104,8 +118,12 @@ export function streamRoutes(parts: {
       "/ws",
       ({ request, server, caller, set }) => {
         mustBeReady();
+        const leaveSeat = callers.limits.seats.take(caller.id);
         set.status = 101; // for the log line
-        if (!server?.upgrade(request, { data: new Socket(caller, parts) })) throw upgradeRequired();
+        if (!server?.upgrade(request, { data: new Socket(caller, parts, leaveSeat) })) {
+          leaveSeat();
+          throw upgradeRequired();
+        }
       },
       { detail: { summary: "All of it over one WebSocket" } },
     );

@@ -4,6 +4,7 @@ import type { Caller } from "../auth/queries.ts";
 import type { Config } from "../config.ts";
 import type { Sql } from "../db/client.ts";
 import { problemOf } from "../faults.ts";
+import type { Limits } from "../limits/limits.ts";
 import { Connection, type Subscription, type Wire } from "../live/connection.ts";
 import { type ByeReason, byeFrame, eventFrame } from "../live/frame.ts";
 import type { Hub } from "../live/hub.ts";
@@ -52,6 +53,7 @@ const isClientFrame = (frame: unknown): frame is ClientFrame =>
 interface Parts {
   hub: Hub;
   db: { sql: Sql };
+  callers: { limits: Limits };
   typists: Typists;
   config: Config;
   log: Log;
@@ -79,22 +81,19 @@ export class Socket {
   constructor(
     private readonly caller: Caller,
     private readonly parts: Parts,
+    /** Told once it has closed. */
+    private readonly leaveSeat: () => void,
   ) {}
 
   open(raw: Raw): void {
     const { caller, parts } = this;
     const wire = { ...wireOf(raw), beat: (now: number) => this.#beat(raw, now) };
-    this.#connection = new Connection(
-      caller.id,
-      caller.credential,
-      wire,
-      this.#opened,
-      (reason) => {
-        const seconds = Math.round((Date.now() - this.#opened) / 1000);
-        parts.log.info({ user: caller.id, reason, seconds }, "socket closed");
-      },
-      "ws",
-    );
+    const onEnd = (reason: ByeReason | "gone") => {
+      const seconds = Math.round((Date.now() - this.#opened) / 1000);
+      parts.log.info({ user: caller.id, reason, seconds }, "socket closed");
+    };
+    const { id, credential, provenAt, until } = caller;
+    this.#connection = new Connection(id, credential, wire, this.#opened, onEnd, provenAt, until, "ws");
     parts.log.info({ user: caller.id }, "socket opened");
     if (!parts.hub.join(this.#connection)) this.#connection.end("signed-out");
   }
@@ -132,6 +131,7 @@ export class Socket {
   }
 
   close(): void {
+    this.leaveSeat();
     this.#onDrained();
     if (this.#connection) this.parts.hub.leave(this.#connection);
   }
@@ -142,7 +142,9 @@ export class Socket {
     let re = JSON.stringify(text);
     try {
       const frame = parse(text);
-      re = text; // as it came
+      if (frame !== undefined) re = text; // as it came
+      this.parts.callers.limits.take("frame", this.caller.id);
+      if (frame === undefined) throw badJson("The frame");
       if (!isClientFrame(frame)) throw wrongForm();
       await this.#obey(frame);
     } catch (error) {
@@ -157,7 +159,10 @@ export class Socket {
     const { hub, typists, db } = this.parts;
     const connection = this.#connection;
     if (!connection || connection.ended) return;
-    if ("typing" in frame) return typists.type(this.caller.id, frame.typing);
+    if ("typing" in frame) {
+      this.parts.callers.limits.take("typing", this.caller.id);
+      return typists.type(this.caller.id, frame.typing);
+    }
     if ("unsubscribe" in frame) return this.#forget(frame.unsubscribe === "room" ? frame.id : null);
 
     const from = frame.cursor ?? "";
@@ -196,7 +201,9 @@ export class Socket {
   /** @param re the refused frame, as JSON */
   #refuse(error: unknown, re: string): void {
     const problem = problemOf(error, { path: "/chat/api/ws" }, this.parts.log);
-    const json = `${JSON.stringify(problemDocument(problem))},"re":${re}`;
+    // No header tells here how long to wait.
+    const { retryAfter } = problem.extra;
+    const json = `${JSON.stringify({ ...problemDocument(problem), retryAfter })},"re":${re}`;
     this.#connection?.send(eventFrame("error", json), Date.now());
   }
 }
@@ -207,11 +214,12 @@ const FRAME_FORMS =
 const wrongForm = () =>
   new Problem(422, "invalid", `A frame ${FRAME_FORMS}`, { errors: [{ path: "", message: FRAME_FORMS }] });
 
+/** @returns undefined for what is not JSON */
 function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw badJson("The frame");
+    return undefined;
   }
 }
 

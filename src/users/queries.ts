@@ -4,21 +4,24 @@ import type { Sql } from "../db/client.ts";
 /** Words of a search of people; more are not a name. */
 const MOST_WORDS = 8;
 
-/**
- * People whose handle, or a word of whose name, begins with what is asked for; by handle.
- * @param q empty: everybody
- */
-export async function findUsers(sql: Sql, q: string, limit: number): Promise<User[]> {
+/** A condition on `users`: the handle, or a word of the name, begins with what is asked for; "": everybody. */
+export function isFound(sql: Sql, q: string) {
   const handle = `${q
     .toLowerCase()
     .replace(/^@/, "")
     .replace(/[\\%_]/g, "\\$&")}%`;
   const words = (q.match(/[\p{L}\p{N}]+/gu) ?? []).slice(0, MOST_WORDS);
   const names = words.map((word) => `${word}:*`).join(" & ");
+  return sql`
+    (handle like ${handle} or (${names} <> '' and to_tsvector('simple', name) @@ to_tsquery('simple', ${names})))`;
+}
+
+/** People to write to, by handle; nobody who is deactivated. */
+export async function findUsers(sql: Sql, q: string, limit: number): Promise<User[]> {
   return [
     ...(await sql<User[]>`
       select id, handle, name from users
-       where handle like ${handle} or (${names} <> '' and to_tsvector('simple', name) @@ to_tsquery('simple', ${names}))
+       where ${isFound(sql, q)} and deactivated_at is null
        order by handle limit ${limit}`),
   ];
 }

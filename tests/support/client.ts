@@ -37,9 +37,18 @@ export class Client {
     return new Client(api, (await response.json()) as User, { cookie: cookieOf(response) });
   }
 
-  /** The same person by another session. */
+  /** Somebody who is known in another way. */
+  static of = (api: string, user: User, headers: Record<string, string>): Client =>
+    new Client(api, user, headers);
+
+  /** The same person by another session, in another browser. */
   async signInAgain(password = Client.password): Promise<Client> {
-    const reply = await this.call("POST", "/session", { handle: this.user.handle, password });
+    const reply = await this.call(
+      "POST",
+      "/session",
+      { handle: this.user.handle, password },
+      { cookie: "", authorization: "" },
+    );
     if (reply.status !== 200) throw new Error(`sign-in: ${reply.status}`);
     return new Client(this.api, this.user, { cookie: cookieOf(reply) });
   }

@@ -78,7 +78,7 @@ export class HubBench {
 
   /** The real source, watched: how many queries, and how many at once. */
   async watched() {
-    const real = liveSource(this.db.sql, await readCursors(this.db.sql));
+    const real = liveSource(this.db.sql, await readCursors(this.db.sql), () => {});
     const seen = { lists: 0, asks: 0, timelines: 0, timelineAsks: 0, read: 0, most: 0, now: 0 };
     const watch =
       <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>

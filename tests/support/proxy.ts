@@ -13,6 +13,8 @@ export interface Proxy {
   pause(): void;
   /** Lets through again, beginning with what was held back. */
   resume(): void;
+  /** Lets nothing through any more to connections that listen for notifications, now or later; all others go on. */
+  deafen(): void;
   /** Breaks every connection that is open. */
   cut(): void;
   close(): Promise<void>;
@@ -23,6 +25,7 @@ export async function startProxy(target: Target): Promise<Proxy> {
   const statements: string[] = [];
   const open = new Set<Socket>();
   let held: (() => void)[] | null = null;
+  let deaf = false;
 
   const through = (deliver: () => void) => {
     if (held) held.push(deliver);
@@ -32,7 +35,11 @@ export async function startProxy(target: Target): Promise<Proxy> {
   const server = createServer((client) => {
     through(() => {
       const database = connect(addressOf(target));
-      const read = statementReader((statement) => statements.push(statement));
+      let listens = false;
+      const read = statementReader((statement) => {
+        statements.push(statement);
+        listens ||= /^listen /i.test(statement);
+      });
       for (const [from, to] of [
         [client, database],
         [database, client],
@@ -40,6 +47,7 @@ export async function startProxy(target: Target): Promise<Proxy> {
         open.add(from);
         from.on("data", (chunk: Buffer) => {
           if (from === client) read(chunk);
+          if (deaf && listens && from === database) return;
           through(() => to.write(chunk));
         });
         from.on("error", () => {});
@@ -69,6 +77,9 @@ export async function startProxy(target: Target): Promise<Proxy> {
       const waiting = held ?? [];
       held = null;
       for (const deliver of waiting) deliver();
+    },
+    deafen() {
+      deaf = true;
     },
     cut,
     close() {

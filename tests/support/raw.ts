@@ -22,13 +22,19 @@ export class RawStream {
     });
   }
 
-  static async open(url: string, headers: Record<string, string>): Promise<RawStream> {
-    const { hostname, port, pathname, search } = new URL(url);
+  static open(url: string, headers: Record<string, string>): Promise<RawStream> {
+    const { host, pathname, search } = new URL(url);
+    const lines = Object.entries({ host, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
+    return RawStream.say(url, `GET ${pathname}${search} HTTP/1.1\r\n${lines.join("")}\r\n`);
+  }
+
+  /** Connects, and sends whatever. */
+  static async say(url: string, text: string): Promise<RawStream> {
+    const { hostname, port } = new URL(url);
     const socket = connect(Number(port), hostname);
     const stream = new RawStream(socket);
     await new Promise<void>((resolve, reject) => socket.once("connect", resolve).once("error", reject));
-    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-    socket.write(`GET ${pathname}${search} HTTP/1.1\r\nhost: ${hostname}:${port}\r\n${lines.join("")}\r\n`);
+    socket.write(text);
     return stream;
   }
 

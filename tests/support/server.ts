@@ -11,6 +11,8 @@ export interface TestServer extends Server {
   api: string;
   /** Signs somebody new up; their handle begins with `name`. */
   person(name?: string): Promise<Client>;
+  /** Signs up an administrator. */
+  administrator(name?: string): Promise<Client>;
   /** Stops the server and drops its database. */
   close(): Promise<void>;
 }
@@ -19,7 +21,7 @@ let people = 0;
 
 /**
  * A server in this process on a port of its own.
- * @param settings as in the environment
+ * @param settings as in the environment; without rate limits unless they say otherwise
  * @param database one that another server is on, or a fresh one
  * @param pace of presence
  */
@@ -29,7 +31,7 @@ export async function testServer(
   pace?: Pace,
 ): Promise<TestServer> {
   const mine = database ?? (await freshDatabase());
-  const config = readConfig({ PORT: "0", LOG_LEVEL: "silent", ...settings });
+  const config = readConfig({ PORT: "0", LOG_LEVEL: "silent", LIMITS: "off", ...settings });
   const server = await startServer(config, mine.target, createLog(config.logLevel), pace);
   const api = `${server.url}/chat/api`;
   let stopped: Promise<void> | undefined;
@@ -37,11 +39,18 @@ export async function testServer(
     stopped ??= server.stop();
     return stopped;
   };
+  const person = (name = "person") => Client.signUp(api, `${name}${++people}`);
   return {
     ...server,
     database: mine,
     api,
-    person: (name = "person") => Client.signUp(api, `${name}${++people}`),
+    person,
+    async administrator(name = "admin") {
+      const client = await person(name);
+      // Nobody has asked yet what they may: that would be remembered for a moment.
+      await mine.sql`update users set administrator = true where id = ${client.user.id}`;
+      return client;
+    },
     stop,
     async close() {
       await stop();

@@ -56,10 +56,10 @@ export class SocketReader {
   }
 
   /** Waits until a condition holds over what has arrived. */
-  async until(condition: () => boolean, what = String(condition)): Promise<void> {
+  async until(condition: () => boolean, what = String(condition), ms = 10_000): Promise<void> {
     await this.#waiting.until(condition, {
       what,
-      ms: 10_000,
+      ms,
       seen: () => JSON.stringify(this.frames).slice(-2000),
       whyNever: () => this.closed && `the socket closed with ${JSON.stringify(this.closed)}`,
     });

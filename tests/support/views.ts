@@ -94,7 +94,10 @@ export const VIEWS: View[] = [
     async go(place) {
       await launch(place);
       await button(place.page, place.t.members).click();
-      await place.page.getByRole("list", { name: place.t.members }).getByText("Priya Nair").waitFor();
+      await place.page
+        .getByRole("list", { name: place.t.members })
+        .getByText("Priya", { exact: true })
+        .waitFor();
     },
   },
   {

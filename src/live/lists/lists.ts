@@ -1,5 +1,6 @@
 import type { Connections } from "../connections.ts";
 import type { Frame } from "../frame.ts";
+import type { Prove } from "../rights.ts";
 import { Audience, type Person } from "./audience.ts";
 import type { Change, ListSubscription } from "./subscription.ts";
 import { Sweep } from "./sweep.ts";
@@ -16,6 +17,8 @@ export interface ListAsk {
 export interface ListAnswer {
   /** Everything that committed before this point is in the answer. */
   cursor: string;
+  /** How many revocations there had been at that point. */
+  revocations: number;
   /** Ask by ask: the rooms to tell of; `reset` where `since` says nothing to this database, so that all of them are here. */
   asked: { changes: Change[]; reset: boolean }[];
 }
@@ -56,6 +59,7 @@ export class Lists {
   constructor(
     private readonly source: ListSource,
     private readonly connections: Connections,
+    private readonly prove: Prove,
     /** Told of every query, and how much it asks for. */
     private readonly onQuery: (pairs: number) => void,
   ) {}
@@ -230,7 +234,9 @@ export class Lists {
     }
 
     this.onQuery(asks.length);
-    const { cursor, asked } = await this.source.list(asks);
+    const { cursor, revocations, asked } = await this.source.list(asks);
+    const lists = [...batch.joining, ...batch.people.flatMap(({ person }) => [...person.lists])];
+    await this.prove(new Set(lists.map(({ connection }) => connection)), revocations);
 
     const answers = asked.values();
     const touched = new Set<Person>();

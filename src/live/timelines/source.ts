@@ -38,7 +38,13 @@ export interface Stretch {
 
 /** Where the truth about timelines is. One call at a time. */
 export interface TimelineSource {
-  /** All of it as of one moment: ask by ask what is to be told, and of the pairs those who are members. */
-  timelines(asks: TimelineAsk[], pairs: Pair[]): Promise<{ stretches: Stretch[]; members: Membership[] }>;
+  /**
+   * All of it as of one moment: ask by ask what is to be told, of the pairs those who are members, and how many
+   * revocations there had been.
+   */
+  timelines(
+    asks: TimelineAsk[],
+    pairs: Pair[],
+  ): Promise<{ stretches: Stretch[]; members: Membership[]; revocations: number }>;
   members(pairs: Pair[]): Promise<Membership[]>;
 }

@@ -1,6 +1,7 @@
 import type { Connection } from "../connection.ts";
 import type { Connections } from "../connections.ts";
 import { eventFrame, type Frame } from "../frame.ts";
+import type { Prove } from "../rights.ts";
 import { Markers } from "./markers.ts";
 import { News } from "./news.ts";
 import type { Membership, Pair, Stretch, TimelineAsk, TimelineSource } from "./source.ts";
@@ -62,6 +63,7 @@ export class Timelines {
   constructor(
     private readonly source: TimelineSource,
     private readonly connections: Connections,
+    private readonly prove: Prove,
     /** Told of every query. */
     private readonly onQuery: (pairs: number) => void,
   ) {}
@@ -203,10 +205,12 @@ export class Timelines {
 
   async #answer({ asks, pairs, rooms }: Batch): Promise<void> {
     this.onQuery(asks.length + pairs.length);
-    const { stretches, members } = await this.source.timelines(
+    const { stretches, members, revocations } = await this.source.timelines(
       asks.map(({ ask }) => ask),
       pairs,
     );
+    const told = asks.flatMap(({ timelines }) => timelines.map(({ connection }) => connection));
+    await this.prove(new Set(told), revocations);
     const answered = new Map(rooms.map(({ room }) => [room, [] as Answered[]]));
     for (const [i, { room, timelines }] of asks.entries()) {
       answered.get(room)?.push({ timelines, stretch: stretches[i] as Stretch });

@@ -9,8 +9,10 @@ import type {
   RoomKind,
   RoomsPage,
   SearchHit,
+  Session,
   UnreadReport,
   User,
+  Ways,
 } from "./contract.ts";
 import { ApiError } from "./errors.ts";
 import { request } from "./request.ts";
@@ -41,12 +43,16 @@ export class Api {
     }
   }
 
-  signUp = (person: { handle: string; name: string; password: string }) =>
+  ways = () => this.#call<Ways>("GET", "/session/ways");
+  signUp = (person: { handle: string; name: string; password: string; invite?: string }) =>
     this.#call<User>("POST", "/users", person);
   signIn = (who: { handle: string; password: string }) => this.#call<User>("POST", "/session", who);
   signOut = () => this.#call<void>("DELETE", "/session");
   changePassword = (current: string, next: string) =>
     this.#call<void>("PUT", "/session/password", { current, next });
+  sessions = async () => (await this.#call<{ sessions: Session[] }>("GET", "/sessions")).sessions;
+  /** Ends one of my sessions, with its streams. */
+  endSession = (id: number) => this.#call<void>("DELETE", `/sessions/${id}`);
   rename = (name: string) => this.#call<User>("PATCH", "/users/me", { name });
   people = async (q: string, limit?: number) =>
     (await this.#call<{ users: User[] }>("GET", "/users", undefined, { q, limit })).users;

@@ -6,6 +6,27 @@ export interface User {
   name: string;
 }
 
+/** How one can come in. */
+export interface Ways {
+  signup: "open" | "invite" | "closed";
+  /** Whether by a JWT of an application. */
+  jwt: boolean;
+}
+
+/** Where somebody is signed in. */
+export interface Session {
+  id: number;
+  /** As it says of itself: `Firefox, Linux`; null: it says nothing. */
+  device: string | null;
+  createdAt: string;
+  /** To the hour. */
+  lastUsedAt: string;
+  /** When it ends if it is not used any more. */
+  expiresAt: string;
+  /** Whether it is the asking one. */
+  current: boolean;
+}
+
 /** A person, and whether they have a stream or socket open. */
 export interface Peer extends User {
   online: boolean;

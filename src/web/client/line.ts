@@ -139,7 +139,7 @@ export class Line {
 
   #hear({ page, cursor, status }: Told, leader: Leader): void {
     const isMissed = leader === "first" && this.#askedAt <= this.#tabs.term; // what it told before
-    if (leader === "another" || isMissed) {
+    if (leader === "another" || leader === "missed" || isMissed) {
       this.#gap = tick();
       this.#catchUp(0);
     }

@@ -12,6 +12,8 @@ export interface Pace {
   pollMs: number;
   /** Before the first try again, and before any later one at the most. */
   retryMs: { first: number; most: number };
+  /** Between two looks at a room that has no stream, besides those when its row in the list changes. */
+  refreshMs: number;
   /** A stream that lived for so long was a good one: the next delay is the first one again. */
   settleMs: number;
   /** A visible tab that hears nothing from the leading tab for so long asks whether it is there: above `watchdogMs`. */
@@ -29,6 +31,7 @@ export const PACE: Pace = {
   trialMs: 60_000,
   pollMs: 5_000,
   retryMs: { first: 1_000, most: 30_000 },
+  refreshMs: 15_000,
   settleMs: 5_000,
   silenceMs: 45_000,
   answerMs: 2_000,

@@ -1,7 +1,7 @@
 import type { Api } from "./api.ts";
 import { ApiError } from "./errors.ts";
 import { Feed, type FeedEnd } from "./feed.ts";
-import type { Pace } from "./pace.ts";
+import { about, type Pace } from "./pace.ts";
 import type { RoomList } from "./rooms.ts";
 import { whoIsThere } from "./session.ts";
 import type { Slot, Slots } from "./slots.ts";
@@ -27,13 +27,19 @@ export interface RoomStreamHooks {
 
 /**
  * One room's stream, while its tab is visible and one of the browser's few streams is free for it. Hidden, it stands
- * still, and goes on from its cursor. Where there is none, the room's row in the list tells when to ask.
+ * still, and goes on from its cursor. Where there is none, it tells to ask: when the room's row in the list changes, and
+ * now and then, for not everything in a room shows in its row.
  */
 export class RoomStream {
   #cursor: string | null = null;
   #feed: Feed | null = null;
   #slot: Slot | null = null;
-  #isTaking = false;
+  /** The search for a slot. */
+  #seeking: AbortController | null = null;
+  /** Whether it waits for a slot that others have. */
+  #isRobbed = false;
+  #released: Promise<void> = Promise.resolve();
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #isClosed = false;
   #row: unknown;
   readonly #forget: (() => void)[];
@@ -47,8 +53,8 @@ export class RoomStream {
     this.#row = rooms.get(roomId);
     this.#forget = [
       surroundings.onVisible.add(() => {
-        if (!surroundings.visible) this.#pause();
-        else void this.#go(true);
+        if (surroundings.visible) this.#go();
+        else this.#pause();
       }),
       rooms.listen(() => this.#listChanged()),
     ];
@@ -58,7 +64,7 @@ export class RoomStream {
   begin(cursor: string): void {
     if (this.#feed) return; // it stands further back, and tells more
     this.#cursor = cursor;
-    void this.#go(true);
+    this.#go();
   }
 
   close(): void {
@@ -67,18 +73,36 @@ export class RoomStream {
     this.#pause();
   }
 
-  /** @param isUrgent whether the person has just turned to this room */
-  async #go(isUrgent: boolean): Promise<void> {
-    if (this.#feed || this.#isTaking || !this.#isWanted) return;
-    this.#isTaking = true;
-    const slot = await this.parts.slots
-      .take(() => this.#pause(), isUrgent)
-      .finally(() => {
-        this.#isTaking = false;
-      });
-    if (!this.#isWanted || this.#feed) slot?.release();
-    else if (slot) this.#open(slot);
-    else this.hooks.refresh();
+  /** The person has just turned to this room. */
+  #go(): void {
+    if (this.#feed || this.#seeking || !this.#isWanted) return;
+    void this.#seek((onLost) => this.parts.slots.take(onLost));
+  }
+
+  /** Another tab has taken the slot away. */
+  #lost(): void {
+    this.#pause();
+    if (!this.#isWanted) return;
+    this.#isRobbed = true;
+    void this.#seek((onLost, seeking) => this.parts.slots.next(onLost, seeking));
+    this.#refresh();
+  }
+
+  async #seek(find: (onLost: () => void, seeking: AbortController) => Promise<Slot | null>): Promise<void> {
+    const seeking = new AbortController();
+    this.#seeking = seeking;
+    await this.#released; // or it would rob another tab of what it has itself
+    let slot: Slot | null = null;
+    slot = await find(() => {
+      if (slot !== null && this.#slot === slot) this.#lost();
+    }, seeking);
+    if (this.#seeking !== seeking) {
+      void slot?.release();
+      return;
+    }
+    this.#seeking = null;
+    this.#isRobbed = false;
+    if (slot) this.#open(slot);
   }
 
   get #isWanted(): boolean {
@@ -107,24 +131,31 @@ export class RoomStream {
       this.#cursor as string,
       {
         event: (name, data, _cursor, first) => this.hooks.event(name, data, first),
-        state: (state) => {
-          if (state === "failing") this.hooks.refresh();
-        },
+        state: () => this.#stateChanged(),
         ended: (why) => this.hooks.ended(why),
       },
       surroundings,
       pace,
     );
-    if (this.#feed.state === "failing") this.hooks.refresh();
+    this.#stateChanged();
+  }
+
+  #stateChanged(): void {
+    clearTimeout(this.#timer);
+    if (this.#feed?.state === "failing") this.#refresh();
   }
 
   #pause(): void {
+    clearTimeout(this.#timer);
+    this.#isRobbed = false;
+    this.#seeking?.abort();
+    this.#seeking = null;
     if (this.#feed) {
       this.#cursor = this.#feed.cursor;
       this.#feed.close();
       this.#feed = null;
     }
-    this.#slot?.release();
+    if (this.#slot) this.#released = this.#slot.release();
     this.#slot = null;
   }
 
@@ -133,8 +164,13 @@ export class RoomStream {
     if (row === this.#row) return;
     this.#row = row;
     // A stream that is about to open will tell.
-    if (!this.#isWanted || this.#isTaking || (this.#feed && this.#feed.state !== "failing")) return;
+    const isAlone = this.#feed ? this.#feed.state === "failing" : this.#isRobbed;
+    if (this.#isWanted && isAlone) this.#refresh();
+  }
+
+  #refresh(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#refresh(), about(this.parts.pace.refreshMs));
     this.hooks.refresh();
-    void this.#go(false); // one may have become free
   }
 }

@@ -3,54 +3,72 @@ const SLOTS = 3;
 
 /** The right to open a stream of a room. */
 export interface Slot {
-  release(): void;
+  /** Gives it back. @returns once it is free for others */
+  release(): Promise<void>;
 }
+
+const FREE_FOR_ALL: Slot = { release: () => Promise.resolve() };
 
 /**
  * Who may open a stream of a room, over all tabs of a browser: a Web Lock each. Whoever has just turned to a room takes
- * one away from who has had it for longest, if need be. Without locks everybody may.
+ * one away from who has had it for longest, if need be; that one waits for the next. Without locks everybody may.
  */
 export class Slots {
   /** @param name of the person's locks */
   constructor(private readonly name: string) {}
 
-  /**
-   * @param onLost called when another tab has taken it away
-   * @param isUrgent whether to take one away where none is free
-   * @returns null: none is free
-   */
-  async take(onLost: () => void, isUrgent: boolean): Promise<Slot | null> {
-    if (!globalThis.navigator?.locks) return { release() {} };
+  /** One that is free, or else another tab's. @param onLost called when another tab has taken it away */
+  async take(onLost: () => void): Promise<Slot> {
     for (let i = 0; i < SLOTS; i++) {
       const slot = await this.#request(i, { ifAvailable: true }, onLost);
       if (slot) return slot;
     }
-    return isUrgent ? this.#request(this.#oldest(), { steal: true }, onLost) : null;
+    return (await this.#request(this.#oldest(), { steal: true }, onLost)) ?? FREE_FOR_ALL;
   }
 
-  #request(i: number, options: LockOptions, onLost: () => void): Promise<Slot | null> {
-    const { promise: held, resolve: release } = Promise.withResolvers<void>();
+  /** The next one that is free. @param wait aborted: no longer wanted @returns null: aborted */
+  async next(onLost: () => void, wait: AbortController): Promise<Slot | null> {
+    const { signal } = wait;
     const { promise, resolve } = Promise.withResolvers<Slot | null>();
-    let isGranted = false;
-    let isReleased = false;
-    navigator.locks
+    let isFound = false;
+    const requests = Array.from({ length: SLOTS }, async (_, i) => {
+      const slot = await this.#request(i, { signal }, onLost);
+      if (!slot) return;
+      if (isFound) return slot.release(); // two were free at once
+      isFound = true;
+      resolve(slot);
+      wait.abort();
+    });
+    void Promise.all(requests).then(() => resolve(null));
+    return promise;
+  }
+
+  /** @returns null: not available, or no longer wanted */
+  #request(i: number, options: LockOptions, onLost: () => void): Promise<Slot | null> {
+    if (!globalThis.navigator?.locks) return Promise.resolve(FREE_FOR_ALL);
+    const { promise: held, resolve: free } = Promise.withResolvers<void>();
+    const { promise, resolve } = Promise.withResolvers<Slot | null>();
+    let state: "asked" | "held" | "released" = "asked";
+    const over = navigator.locks
       .request(`${this.name}:room:${i}`, options, (lock) => {
         if (!lock) return resolve(null);
-        isGranted = true;
         note(`${this.name}:room:${i}`);
+        state = "held";
         resolve({
           release() {
-            isReleased = true;
-            release();
+            state = "released";
+            free();
+            return over;
           },
         });
         return held;
       })
       .catch((error: unknown) => {
-        if (isGranted && !isReleased) onLost();
-        if (isGranted) return;
+        if (state === "held") onLost();
+        if (state !== "asked") return;
+        if (options.signal?.aborted) return resolve(null);
         reportError(error); // locks that are there and cannot be had: as if there were none
-        resolve({ release() {} });
+        resolve(FREE_FOR_ALL);
       });
     return promise;
   }

@@ -17,11 +17,17 @@ export interface Told {
   page: RoomsPage | null;
 }
 
-/** Who tells, against who told before: the same, nobody, or another one: then something may have been missed in between. */
-export type Leader = "same" | "first" | "another";
+/**
+ * Who tells, against who told before: the same; the same, something of which was missed; nobody; or another one: then
+ * something may have been missed in between.
+ */
+export type Leader = "same" | "missed" | "first" | "another";
 
 /** What tabs say to each other, also those with an older or newer page: what is to mean something else needs another kind. */
-type Note = { kind: "hello" } | { kind: "signed-out" } | ({ kind: "told"; term: number } & Told);
+type Note = { kind: "hello" } | { kind: "signed-out" } | Numbered;
+
+/** `count`: 1, 2, 3… in each term, so that one who has missed something can tell. */
+type Numbered = { kind: "told"; term: number; count: number } & Told;
 
 export interface TabHooks {
   /** This tab leads now. */
@@ -43,6 +49,8 @@ export class Tabs {
   #isLeading = false;
   /** Of the leader last heard: milliseconds since the epoch at which its lead began, or just above the one before. */
   #term = 0;
+  /** How much was told in it, by this tab or to it. */
+  #count = 0;
   #channel: BroadcastChannel | null = null;
   /** Gives the lock back, or the wish for it up. */
   #leave = () => {};
@@ -83,7 +91,7 @@ export class Tabs {
   }
 
   tell(told: Told): void {
-    if (this.#isLeading) this.#post({ kind: "told", term: this.#term, ...told });
+    if (this.#isLeading) this.#post({ kind: "told", term: this.#term, count: ++this.#count, ...told });
   }
 
   announceSignOut(): void {
@@ -136,6 +144,7 @@ export class Tabs {
   #lead(): void {
     clearTimeout(this.#timer);
     this.#term = Math.max(this.#term + 1, Date.now());
+    this.#count = 0;
     this.#isLeading = true;
     this.hooks.lead();
     this.tell(this.hooks.sign());
@@ -156,11 +165,14 @@ export class Tabs {
     else if (note?.kind === "told" && Number.isFinite(note.term)) this.#follow(note);
   }
 
-  #follow(note: Told & { term: number }): void {
+  #follow(note: Numbered): void {
     if (note.term < this.#term) return; // of one who was robbed and does not know it yet
-    const leader = note.term === this.#term ? "same" : this.#term === 0 ? "first" : "another";
+    const hasMissed = Number.isFinite(note.count) && note.count !== this.#count + 1; // it slept, and its browser dropped what came
+    const isSame = note.term === this.#term;
+    const leader = isSame ? (hasMissed ? "missed" : "same") : this.#term === 0 ? "first" : "another";
     this.#term = note.term;
-    if (leader !== "same") this.#stepDown();
+    this.#count = note.count;
+    if (!isSame) this.#stepDown();
     this.#watch(this.pace.silenceMs);
     this.hooks.told(note, leader);
   }

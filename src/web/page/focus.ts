@@ -1,3 +1,4 @@
+import type { RefObject } from "preact";
 import { useLayoutEffect } from "preact/hooks";
 
 /** Gives the focus back to where it was before a component came, when the component goes and the focus with it. */
@@ -13,3 +14,26 @@ export function useFocusBack(): void {
     };
   }, []);
 }
+
+/**
+ * When an element goes that has the keyboard's focus, the focus goes on to another one, and not to nowhere. What was
+ * pressed with a pointer has a focus that nobody sees: that may go.
+ */
+export function useFocusOn(
+  element: RefObject<HTMLElement | null>,
+  next: (gone: HTMLElement) => HTMLElement | null,
+): void {
+  useLayoutEffect(() => {
+    const going = element.current;
+    const heir = going && next(going);
+    return () => {
+      if (going?.matches(":focus-visible, :has(:focus-visible)")) setTimeout(() => heir?.focus());
+    };
+  }, []);
+}
+
+/** The box to write in. */
+export const composer = () => document.querySelector<HTMLTextAreaElement>(".composer textarea");
+
+/** The message around one of its buttons. */
+export const messageAround = (element: HTMLElement): HTMLElement | null => element.closest("[data-seq]");

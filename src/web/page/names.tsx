@@ -8,6 +8,9 @@ export function roomName({ name, peers }: Pick<Room, "name" | "peers">): string 
   return peers && peers.length > 0 ? peers.map((peer) => peer.name).join(", ") : t.alone;
 }
 
+/** A name in a sentence, whose direction it must not turn. */
+export const inSentence = (name: string): string => name.replace(/[\u202a-\u202e\u2066-\u2069]/g, "");
+
 /** The first letters of the first and last word of a name. */
 export function initials(name: string): string {
   const words = name.trim().split(/\s+/);

@@ -71,7 +71,17 @@ export async function follow(user: User): Promise<void> {
   status.value = opened.status;
   client.value = opened;
   me.value = user;
+  arrivals?.postMessage(user.id);
 }
+
+/** Tells the browser's other tabs who is signed in: they have the same cookie, and would go on in that person's name. */
+const arrivals = "BroadcastChannel" in globalThis ? new BroadcastChannel("foyer:arrivals") : null;
+arrivals?.addEventListener("message", ({ data: userId }) => {
+  if (me.value === undefined || me.value?.id === userId) return;
+  if (me.value !== null) forget();
+  me.value = undefined;
+  void start();
+});
 
 /** Signs out, here and in the other tabs of this browser. What was not sent yet is discarded with it. */
 export async function signOut(): Promise<void> {

@@ -23,8 +23,9 @@ const longDay = new Intl.DateTimeFormat(locale, {
 });
 const full = new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "short" });
 
-/** Midnight, where the reader is, as a number that is the same all day. */
-export const dayOf = (time: string | number) => new Date(time).setHours(0, 0, 0, 0);
+const dayOf = (time: string | number) => new Date(time).setHours(0, 0, 0, 0);
+/** The midnight, where the reader is, at which a day is over. */
+export const endOfDay = (time: number) => new Date(time).setHours(24, 0, 0, 0);
 const daysAgo = (time: string) => Math.round((dayOf(now.value) - dayOf(time)) / DAY);
 
 /** How long ago, as short as it can be said: "now", "5 min", "14:03", "Yesterday", "Tue", "3 Feb". */

@@ -25,9 +25,16 @@ function isLocale(tag: string): boolean {
   }
 }
 
+/** A count in a badge, whose width is bounded; the exact one is in the words beside it. */
+export const shortCount = (count: number): string => (count > 9_999 ? "9999+" : String(count));
+
 /** An error, in words for the reader. */
 export function problemWords(error: unknown): string {
   if (error instanceof NetworkError) return t.networkFault;
-  if (error instanceof ApiError) return t.problems[error.code] ?? t.unknownFault;
+  if (error instanceof ApiError) {
+    if (error.code === "rate-limited" && error.retryAfterMs !== null)
+      return t.tooMuch(Math.ceil(error.retryAfterMs / 1000));
+    return t.problems[error.code] ?? t.unknownFault;
+  }
   return t.unknownFault;
 }

@@ -1,6 +1,7 @@
 import { useComputed, useSignal } from "@preact/signals";
-import { ApiError } from "../../client/index.ts";
+import { ApiError, type Session } from "../../client/index.ts";
 import { useDoing } from "../doing.ts";
+import { useFound } from "../found.ts";
 import { Problem } from "../problem.tsx";
 import { api, client, me, rooms, signOut } from "../state.ts";
 import { t } from "../words.ts";
@@ -9,17 +10,20 @@ import { FormFault, mustBeThere, mustFit } from "./faults.ts";
 import { Field } from "./field.tsx";
 import { Form } from "./form.tsx";
 import { PasswordField } from "./password.tsx";
+import { lookForSessions, Sessions } from "./sessions.tsx";
 
-/** My name, my password, and the way out. */
+/** My name, my password, where I am signed in, and the way out. */
 export function Settings() {
+  const sessions = useFound<Session>(lookForSessions);
   return (
     <>
       <p class="hint">{t.signedInAs(me.value?.handle ?? "")}</p>
       <MyName />
       <section class="part">
         <h3>{t.changePassword}</h3>
-        <MyPassword />
+        <MyPassword onChanged={() => sessions.ask("")} />
       </section>
+      <Sessions found={sessions} />
       <section class="part">
         <SignOut />
       </section>
@@ -53,7 +57,8 @@ function MyName() {
   );
 }
 
-function MyPassword() {
+/** @param onChanged told when the other sessions have ended with it */
+function MyPassword({ onChanged }: { onChanged: () => void }) {
   const current = useSignal("");
   const next = useSignal("");
   const submit = async () => {
@@ -67,6 +72,7 @@ function MyPassword() {
     }
     current.value = "";
     next.value = "";
+    onChanged();
   };
   return (
     <Form action={t.changePassword} done={t.passwordChanged} submit={submit}>

@@ -1,6 +1,8 @@
-import { useSignal } from "@preact/signals";
-import type { User } from "../../client/index.ts";
+import { useSignal, useSignalEffect } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import type { User, Ways } from "../../client/index.ts";
 import { noted } from "../doing.ts";
+import { goHome, inviteCode } from "../route.ts";
 import { api, follow, me, start } from "../state.ts";
 import { t } from "../words.ts";
 import { mustBeThere, mustFit } from "./faults.ts";
@@ -10,10 +12,27 @@ import { PasswordField } from "./password.tsx";
 
 /** Signing in or up, for those whom the server does not know yet. */
 export function Welcome() {
+  const signup = useSignal<Ways["signup"] | null>(null);
   const isNew = useSignal(false);
   const handle = useSignal("");
   const name = useSignal("");
   const password = useSignal("");
+
+  useEffect(() => {
+    api.ways().then(
+      (ways) => {
+        signup.value = ways.signup;
+      },
+      () => {
+        signup.value = "open"; // if it is not, the sign-up says so
+      },
+    );
+  }, []);
+  // Who comes by an invite has not come to sign in.
+  useSignalEffect(() => {
+    if (inviteCode.value !== null) isNew.value = true;
+  });
+  const mayJoin = signup.value === "open" || (signup.value === "invite" && inviteCode.value !== null);
 
   const signIn = async () => {
     const who = { handle: written(handle.value), password: password.value };
@@ -23,7 +42,9 @@ export function Welcome() {
   const signUp = async () => {
     const who = { handle: written(handle.value), name: name.value.trim(), password: password.value };
     mustFit(who);
-    await begin(await api.signUp(who));
+    const user = await api.signUp({ ...who, invite: inviteCode.value ?? undefined });
+    if (inviteCode.value !== null) goHome();
+    await begin(user);
   };
 
   return (
@@ -91,15 +112,17 @@ export function Welcome() {
             )}
           </Form>
         )}
-        <button
-          type="button"
-          class="text-button"
-          onClick={() => {
-            isNew.value = !isNew.value;
-          }}
-        >
-          {isNew.value ? t.toSignIn : t.toSignUp}
-        </button>
+        {(mayJoin || isNew.value) && (
+          <button
+            type="button"
+            class="text-button"
+            onClick={() => {
+              isNew.value = !isNew.value;
+            }}
+          >
+            {isNew.value ? t.toSignIn : t.toSignUp}
+          </button>
+        )}
       </div>
     </main>
   );

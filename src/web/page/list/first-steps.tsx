@@ -5,10 +5,10 @@ import { t } from "../words.ts";
 export const FirstSteps = () => (
   <p class="main-actions">
     <button type="button" class="button" onClick={() => (dialog.value = "open-rooms")}>
-      {t.openRooms}
+      {t.firstFind}
     </button>
     <button type="button" class="button" onClick={() => (dialog.value = "new-room")}>
-      {t.newRoom}
+      {t.firstMake}
     </button>
   </p>
 );

@@ -1,8 +1,8 @@
-import { computed, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import type { Room } from "../../client/index.ts";
 import { roomName } from "../names.tsx";
 import { openRoomId } from "../route.ts";
-import { rooms } from "../state.ts";
+import { me, rooms } from "../state.ts";
 
 /** What the filter box holds. */
 export const filter = signal("");
@@ -41,3 +41,10 @@ export function holdOrder(): void {
 export function releaseOrder(): void {
   held.value = null;
 }
+
+// What one person looked for is not the next one's to see.
+effect(() => {
+  if (me.value !== null) return;
+  filter.value = "";
+  releaseOrder();
+});

@@ -4,7 +4,7 @@ import { RoomAvatar, roomName } from "../names.tsx";
 import { roomHref } from "../route.ts";
 import { me } from "../state.ts";
 import { shortTime } from "../time.ts";
-import { t } from "../words.ts";
+import { shortCount, t } from "../words.ts";
 import { ROW } from "./rows.ts";
 
 interface RowProps {
@@ -69,13 +69,13 @@ function Badges({ room }: { room: Room }) {
     <span class="row-badges">
       {mentionCount > 0 && kind !== "direct" && (
         <span class={involvement === "none" ? "badge quiet" : "badge mention"}>
-          <span aria-hidden="true">@{short(mentionCount)}</span>
+          <span aria-hidden="true">@{shortCount(mentionCount)}</span>
           <span class="visually-hidden">, {t.mentions(mentionCount)}</span>
         </span>
       )}
       {unreadCount > 0 && (
         <span class={quiet ? "badge quiet" : "badge"} data-unread={unreadCount}>
-          <span aria-hidden="true">{short(unreadCount)}</span>
+          <span aria-hidden="true">{shortCount(unreadCount)}</span>
           <span class="visually-hidden">, {t.unread(unreadCount)}</span>
         </span>
       )}
@@ -87,6 +87,3 @@ function Badges({ room }: { room: Room }) {
     </span>
   );
 }
-
-/** So that the badge's width is bounded; the exact count is in the words beside it. */
-const short = (count: number) => (count > 9_999 ? "9999+" : String(count));

@@ -1,10 +1,22 @@
 import { useSignal } from "@preact/signals";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Message } from "../../client/index.ts";
+import { composer, messageAround, useFocusBack, useFocusOn } from "../focus.ts";
 import { Icon, type IconName } from "../icons.tsx";
 import { roomOf } from "../state.ts";
 import { problemWords, t } from "../words.ts";
 import type { Conversation } from "./conversation.ts";
 import { EmojiGrid } from "./emoji.tsx";
+import { Popover, PopoverFault } from "./popover.tsx";
+
+/** Pixels between the toolbar and the edge of what is in sight. */
+const GAP = 4;
+
+/** Whether something is being chosen beside a message: what the pointer passes on its way there changes nothing. */
+export const isChoosing = (): boolean => document.querySelector(".actions fieldset") !== null;
+
+/** Whether the keyboard is at a message's actions. */
+export const isKeyboardAtActions = (): boolean => document.querySelector(".actions :focus-visible") !== null;
 
 /** What can be done with a message, beside it: while it has the pointer or the focus, or was tapped. */
 export function Actions({
@@ -16,6 +28,7 @@ export function Actions({
   message: Message;
   own: boolean;
 }) {
+  const toolbar = useRef<HTMLDivElement>(null);
   const choosing = useSignal<"" | "reaction" | "deletion">("");
   const fault = useSignal("");
   const { client, roomId, timeline } = conversation;
@@ -35,10 +48,25 @@ export function Actions({
       const changed = await client.api.react(roomId, message.seq, emoji, true);
       if (changed) timeline.put(changed);
     });
-  const focusComposer = () => document.querySelector<HTMLElement>(".composer textarea")?.focus();
+  useFocusOn(toolbar, messageAround); // deleted, there is nothing more to be done with it
+  useLayoutEffect(() => {
+    const element = toolbar.current;
+    const edge = element?.closest(".scroller")?.getBoundingClientRect().top ?? 0;
+    const hidden = edge + GAP - (element?.getBoundingClientRect().top ?? 0);
+    if (element && hidden > 0) element.style.top = `${element.offsetTop + hidden}px`;
+  }, []);
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: keeps clicks from the message below, and no more
-    <div class="actions" role="toolbar" aria-label={t.actions} onClick={(event) => event.stopPropagation()}>
+    <div
+      ref={toolbar}
+      class="actions"
+      role="toolbar"
+      aria-label={t.actions}
+      onClick={(event) => event.stopPropagation()}
+      onFocusOut={({ relatedTarget }) => {
+        if (relatedTarget && !toolbar.current?.contains(relatedTarget as Node)) choosing.value = "";
+      }}
+    >
       <Action
         icon="react"
         words={t.react}
@@ -51,7 +79,7 @@ export function Actions({
         act={() => {
           conversation.editing.value = null;
           conversation.replyingTo.value = message;
-          focusComposer();
+          composer()?.focus();
         }}
       />
       {own && (
@@ -61,7 +89,7 @@ export function Actions({
           act={() => {
             conversation.replyingTo.value = null;
             conversation.editing.value = message;
-            focusComposer();
+            composer()?.focus();
           }}
         />
       )}
@@ -80,26 +108,34 @@ export function Actions({
       )}
       {choosing.value === "reaction" && <EmojiGrid choose={react} close={() => (choosing.value = "")} />}
       {choosing.value === "deletion" && (
-        <fieldset class="popover" aria-label={t.delete}>
-          <p>{t.deleteSure}</p>
-          <button
-            type="button"
-            class="button danger"
-            onClick={() => attempt(() => client.api.remove(roomId, message.seq))}
-          >
-            {t.delete}
-          </button>
-          <button type="button" class="button" onClick={() => (choosing.value = "")}>
-            {t.cancel}
-          </button>
-        </fieldset>
+        <Deletion
+          run={() => attempt(() => client.api.remove(roomId, message.seq))}
+          close={() => (choosing.value = "")}
+        />
       )}
-      {fault.value !== "" && (
-        <p class="popover fault" role="alert">
-          {fault.value}
-        </p>
-      )}
+      {fault.value !== "" && <PopoverFault words={fault.value} />}
     </div>
+  );
+}
+
+/** Asks before a message is gone for everybody. */
+function Deletion({ run, close }: { run: () => void; close: () => void }) {
+  useFocusBack();
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key !== "Escape") return;
+    event.stopPropagation();
+    close();
+  };
+  return (
+    <Popover label={t.delete} onKeyDown={onKeyDown}>
+      <p>{t.deleteSure}</p>
+      <button type="button" class="button danger" onClick={run}>
+        {t.delete}
+      </button>
+      <button type="button" class="button" onClick={close}>
+        {t.cancel}
+      </button>
+    </Popover>
   );
 }
 

@@ -10,6 +10,9 @@ const MOST = 6;
 /** What is being typed of a mention, before the caret. */
 const BEGUN = /(?:^|[^\p{L}\p{N}._@/-])@([\p{L}\p{N}._-]{0,32})$/u;
 
+/** Keys that move the caret. */
+const MOVES = new Set(["ArrowLeft", "ArrowRight", "Home", "End", "PageUp", "PageDown"]);
+
 export interface CompletionState {
   open: boolean;
   index: number;
@@ -69,7 +72,10 @@ export function useCompletion(
       if (step) index.value = (index.value + step + people.length) % people.length;
       else if (event.key === "Enter" || event.key === "Tab") choose(people[index.value] as User);
       else if (event.key === "Escape") close();
-      else return false;
+      else {
+        if (MOVES.has(event.key)) close(); // what was looked at is no longer what stands before the caret
+        return false;
+      }
       event.preventDefault();
       return true;
     },

@@ -1,5 +1,7 @@
-import { useSignal, useSignalEffect } from "@preact/signals";
+import { effect, useSignal } from "@preact/signals";
 import { useEffect, useId, useRef } from "preact/hooks";
+import { useDoing } from "../doing.ts";
+import { composer } from "../focus.ts";
 import { Icon } from "../icons.tsx";
 import { roomName } from "../names.tsx";
 import { me, roomOf } from "../state.ts";
@@ -18,17 +20,22 @@ export function Composer({ conversation }: { conversation: Conversation }) {
   const { client, roomId, editing, replyingTo, timeline } = conversation;
   const box = useRef<HTMLTextAreaElement>(null);
   const text = useSignal(draftOf(roomId));
-  const fault = useSignal("");
+  const saving = useDoing();
   const typedAt = useRef(0);
   const completion = useCompletion(box, text, () => timeline.members);
   const id = useId();
   const room = roomOf(roomId);
   const excess = text.value.length <= MOST ? 0 : Math.max(0, [...text.value].length - MOST);
 
-  useSignalEffect(() => {
-    text.value = editing.value ? (editing.value.body ?? "") : draftOf(roomId);
-    fault.value = "";
-  });
+  // Not `useSignalEffect`, which waits for the next frame: it would overwrite what is typed until then.
+  useEffect(
+    () =>
+      effect(() => {
+        text.value = editing.value ? (editing.value.body ?? "") : draftOf(roomId);
+        saving.error.value = null;
+      }),
+    [],
+  );
   useEffect(() => {
     // Not where it would bring up the keyboard of a phone over what one came to read.
     if (matchMedia("(hover: hover)").matches) box.current?.focus({ preventScroll: true });
@@ -36,7 +43,7 @@ export function Composer({ conversation }: { conversation: Conversation }) {
 
   const write = (value: string) => {
     text.value = value;
-    fault.value = "";
+    saving.error.value = null;
     if (editing.value) return;
     keepDraft(roomId, value);
     if (value.trim() !== "" && Date.now() - typedAt.current > TYPING_EVERY_MS) {
@@ -54,12 +61,11 @@ export function Composer({ conversation }: { conversation: Conversation }) {
       conversation.send(body);
       return;
     }
-    try {
+    await saving.run(async () => {
       if (body !== message.body) timeline.put(await client.api.edit(roomId, message.seq, body));
-      editing.value = null;
-    } catch (error) {
-      fault.value = problemWords(error);
-    }
+      // Another edit may have begun meanwhile, or this one gone on.
+      if (editing.value === message && text.value.trim() === body) editing.value = null;
+    });
   };
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.isComposing || completion.onKeyDown(event)) return;
@@ -110,6 +116,7 @@ export function Composer({ conversation }: { conversation: Conversation }) {
             completion.look();
           }}
           onKeyDown={onKeyDown}
+          onPointerDown={completion.close}
           onBlur={completion.close}
         />
         <button
@@ -117,27 +124,30 @@ export function Composer({ conversation }: { conversation: Conversation }) {
           class="icon-button send"
           aria-label={editing.value ? t.save : t.send}
           title={editing.value ? t.save : t.send}
-          aria-disabled={text.value.trim() === "" || excess > 0}
+          aria-disabled={text.value.trim() === "" || excess > 0 || saving.busy.value}
         >
           <Icon name={editing.value ? "check" : "send"} />
         </button>
       </div>
       <p class="fault" id={`${id}-fault`} role="alert">
-        {excess > 0 ? t.tooLong(excess) : fault.value}
+        {excess > 0 ? t.tooLong(excess) : saving.error.value !== null && problemWords(saving.error.value)}
       </p>
     </form>
   );
 }
 
 /** What the text will be: a reply, or an edit. */
-function Banner({ conversation: { editing, replyingTo } }: { conversation: Conversation }) {
-  const message = editing.value ?? replyingTo.value;
-  if (!message) return null;
+function Banner({ conversation }: { conversation: Conversation }) {
+  const { editing, replyingTo, timeline, changes } = conversation;
+  changes.value; // it may be deleted meanwhile
+  const begun = editing.value ?? replyingTo.value;
+  if (!begun) return null;
+  const message = timeline.messages.find(({ seq }) => seq === begun.seq) ?? begun;
   return (
     <div class="composer-banner">
       <p>
         <strong>{editing.value ? t.editing : t.replyingTo(message.sender.name)}</strong>
-        <bdi>{(message.body ?? "").slice(0, 140)}</bdi>
+        <bdi>{(message.body ?? t.deleted).slice(0, 140)}</bdi>
       </p>
       <button
         type="button"
@@ -146,6 +156,7 @@ function Banner({ conversation: { editing, replyingTo } }: { conversation: Conve
         onClick={() => {
           editing.value = null;
           replyingTo.value = null;
+          composer()?.focus();
         }}
       >
         <Icon name="close" />

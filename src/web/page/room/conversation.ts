@@ -1,7 +1,7 @@
 import { batch, signal } from "@preact/signals";
 import type { Client, Message, Pending, Timeline } from "../../client/index.ts";
 import { ReadMarker } from "./marker.ts";
-import { Scroll } from "./scroll.ts";
+import { Scroll, type Target } from "./scroll.ts";
 
 /** One open room in this tab: its messages, where the reader is, and what they are about to do. */
 export class Conversation {
@@ -17,6 +17,8 @@ export class Conversation {
   readonly active = signal<number | null>(null);
   readonly replyingTo = signal<Message | null>(null);
   readonly editing = signal<Message | null>(null);
+  /** Goes again where one wanted to go, when what is there could not be loaded. */
+  #again: (() => void) | null = null;
   #opened = false;
   #unreadBefore = 0;
   #markedBefore: boolean;
@@ -52,38 +54,38 @@ export class Conversation {
     this.#unreadBefore = room?.unreadCount ?? 0;
     if (seq !== null) this.jump(seq);
     else if (unread !== null) this.jumpToLine();
-    else void this.timeline.open();
+    else this.jumpToEnd();
   }
 
   /** Loads anew what could not be loaded. */
   retry(): void {
-    const around = this.timeline.messages.at(0)?.seq ?? this.line.peek() ?? undefined;
-    void this.timeline.open(around);
+    if (this.#again) this.#again();
+    else this.timeline.recover();
   }
 
   jump(seq: number): void {
-    this.scroll.goTo({ seq, align: "middle" });
     this.active.value = seq;
-    this.#loadAround(seq);
+    this.#go({ seq, align: "middle" }, seq);
   }
 
   jumpToLine(): void {
-    if (this.line.value === null) return;
-    this.scroll.goTo("line");
-    this.#loadAround(this.line.value);
+    if (this.line.value !== null) this.#go("line", this.line.value);
   }
 
   jumpToEnd(): void {
-    this.scroll.goTo("end");
-    if (this.timeline.atEnd) this.changes.value++;
-    else void this.timeline.toEnd();
+    this.#go("end");
   }
 
   /** Marks the room unread from a message on; what is on screen does not read it again until one comes anew. */
   async markUnread(seq: number): Promise<void> {
     this.marker.hold();
-    this.client.rooms.put(await this.client.api.markUnread(this.roomId, seq));
-    this.line.value = seq;
+    try {
+      this.client.rooms.put(await this.client.api.markUnread(this.roomId, seq));
+      this.line.value = seq;
+    } catch (error) {
+      this.marker.release();
+      throw error;
+    }
   }
 
   send(body: string): void {
@@ -104,12 +106,25 @@ export class Conversation {
     this.scroll.detach();
   }
 
-  #loadAround(seq: number): void {
-    const { messages } = this.timeline;
-    const first = messages[0]?.seq ?? Number.POSITIVE_INFINITY;
-    const last = messages.at(-1)?.seq ?? 0;
-    if (seq >= first && seq <= last) this.changes.value++;
-    else void this.timeline.open(seq);
+  /** @param seq the message that has to be there for it; the newest, if left out */
+  #go(target: Target, seq?: number): void {
+    this.#again = null;
+    this.scroll.goTo(target);
+    if (this.#holds(seq)) this.changes.value++;
+    else void this.#load(target, seq);
+  }
+
+  #holds(seq: number | undefined): boolean {
+    const { messages, atEnd } = this.timeline;
+    if (seq === undefined) return atEnd;
+    return seq >= (messages[0]?.seq ?? Number.POSITIVE_INFINITY) && seq <= (messages.at(-1)?.seq ?? 0);
+  }
+
+  async #load(target: Target, seq?: number): Promise<void> {
+    const again = () => this.#go(target, seq);
+    this.#again = again;
+    await this.timeline.open(seq);
+    if (this.#again === again && this.timeline.error === null) this.#again = null;
   }
 
   /** Follows the room's row in the list: somewhere else it may be marked as unread, or read. */

@@ -6,8 +6,13 @@ const keyOf = (roomId: number) => `foyer.draft.${me.peek()?.id}.${roomId}`;
 export const draftOf = (roomId: number): string => sessionStorage.getItem(keyOf(roomId)) ?? "";
 
 export function keepDraft(roomId: number, text: string): void {
-  if (text === "") sessionStorage.removeItem(keyOf(roomId));
-  else sessionStorage.setItem(keyOf(roomId), text);
+  sessionStorage.removeItem(keyOf(roomId));
+  if (text === "") return;
+  try {
+    sessionStorage.setItem(keyOf(roomId), text);
+  } catch {
+    // The storage is full: it lives as long as its room is open.
+  }
 }
 
 /** With a sign-out, for whoever comes next. */

@@ -1,5 +1,7 @@
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect } from "preact/hooks";
+import { useFocusBack } from "../focus.ts";
 import { t } from "../words.ts";
+import { Popover } from "./popover.tsx";
 
 /** What people react with most (Unicode's frequency of use, 2021, and what chats of this kind offer first). */
 const EMOJI = "👍 ❤️ 😂 🎉 😮 😢 🙏 👀 ✅ ❌ 🔥 💯 👏 🚀 🤔 😊 😅 😍 😎 🥳 😡 👎 💡 ☕".split(" ");
@@ -9,25 +11,25 @@ const STEPS: Record<string, number> = { ArrowRight: 1, ArrowLeft: -1, ArrowDown:
 
 /** Emoji to react with; the arrow keys move among them, Escape closes. */
 export function EmojiGrid({ choose, close }: { choose: (emoji: string) => void; close: () => void }) {
-  const grid = useRef<HTMLFieldSetElement>(null);
-  useEffect(() => grid.current?.querySelector("button")?.focus(), []);
+  useFocusBack();
+  useEffect(() => document.querySelector<HTMLElement>(".emoji-grid button")?.focus(), []);
   const onKeyDown = (event: KeyboardEvent) => {
     const step = STEPS[event.key];
     if (event.key === "Escape") close();
     else if (step !== undefined) {
-      const buttons = [...(grid.current?.querySelectorAll("button") ?? [])];
-      buttons[buttons.indexOf(document.activeElement as HTMLButtonElement) + step]?.focus();
+      const buttons = [...(event.currentTarget as HTMLElement).querySelectorAll("button")];
+      buttons[buttons.indexOf(event.target as HTMLButtonElement) + step]?.focus();
     } else return;
     event.preventDefault();
     event.stopPropagation();
   };
   return (
-    <fieldset ref={grid} class="popover emoji-grid" aria-label={t.chooseReaction} onKeyDown={onKeyDown}>
+    <Popover class="emoji-grid" label={t.chooseReaction} onKeyDown={onKeyDown}>
       {EMOJI.map((emoji, index) => (
         <button key={emoji} type="button" tabIndex={index === 0 ? 0 : -1} onClick={() => choose(emoji)}>
           {emoji}
         </button>
       ))}
-    </fieldset>
+    </Popover>
   );
 }

@@ -1,5 +1,5 @@
 import type { Message } from "../../client/index.ts";
-import { dayOf } from "../time.ts";
+import { endOfDay } from "../time.ts";
 
 /** Milliseconds within which one person's messages stand under one head. */
 const TOGETHER_MS = 5 * 60_000;
@@ -21,9 +21,13 @@ export interface Item {
  */
 export function itemsOf(messages: readonly Message[], line: number | null, me: number | undefined): Item[] {
   let lineDrawn = line === null;
+  let dayEnds = Number.NEGATIVE_INFINITY;
+  let timeBefore = 0;
   return messages.map((message, index) => {
     const before = messages[index - 1];
-    const day = !before || dayOf(before.createdAt) !== dayOf(message.createdAt);
+    const time = Date.parse(message.createdAt);
+    const day = time >= dayEnds;
+    if (day) dayEnds = endOfDay(time);
     const isNew = message.kind === "text" && message.deletedAt === null && message.sender.id !== me;
     const lineHere = !lineDrawn && message.seq >= (line as number) && isNew;
     lineDrawn ||= lineHere;
@@ -31,7 +35,8 @@ export function itemsOf(messages: readonly Message[], line: number | null, me: n
       before?.kind === "text" &&
       message.kind === "text" &&
       before.sender.id === message.sender.id &&
-      Date.parse(message.createdAt) - Date.parse(before.createdAt) < TOGETHER_MS;
+      time - timeBefore < TOGETHER_MS;
+    timeBefore = time;
     return {
       message,
       day,

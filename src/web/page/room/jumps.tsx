@@ -1,6 +1,9 @@
+import type { ComponentChildren } from "preact";
+import { useRef } from "preact/hooks";
+import { composer, useFocusOn } from "../focus.ts";
 import { Icon } from "../icons.tsx";
 import { roomOf } from "../state.ts";
-import { t } from "../words.ts";
+import { shortCount, t } from "../words.ts";
 import type { Conversation } from "./conversation.ts";
 
 /** Over the messages: the ways to the first unread one and to the newest, where those are not in sight. */
@@ -11,22 +14,36 @@ export function Jumps({ conversation }: { conversation: Conversation }) {
   return (
     <div class="jumps">
       {scroll.lineUnseen.value && unread > 0 && (
-        <button type="button" class="jump" onClick={() => conversation.jumpToLine()}>
-          {t.jumpToUnread(unread)}
-        </button>
+        <Jump go={() => conversation.jumpToLine()}>{t.jumpToUnread(unread)}</Jump>
       )}
       {!scroll.atEnd.value && conversation.timeline.messages.length > 0 && (
-        <button
-          type="button"
-          class="jump round"
-          aria-label={unread > 0 ? `${t.jumpToEnd}, ${t.unread(unread)}` : t.jumpToEnd}
-          title={t.jumpToEnd}
-          onClick={() => conversation.jumpToEnd()}
+        <Jump
+          round
+          label={unread > 0 ? `${t.jumpToEnd}, ${t.unread(unread)}` : t.jumpToEnd}
+          go={() => conversation.jumpToEnd()}
         >
           <Icon name="down" />
-          {unread > 0 && <span class="badge">{unread}</span>}
-        </button>
+          {unread > 0 && <span class="badge">{shortCount(unread)}</span>}
+        </Jump>
       )}
     </div>
+  );
+}
+
+/** Gone once one is there: the keyboard goes on to where one answers. */
+function Jump(props: { go: () => void; label?: string; round?: boolean; children: ComponentChildren }) {
+  const button = useRef<HTMLButtonElement>(null);
+  useFocusOn(button, composer);
+  return (
+    <button
+      ref={button}
+      type="button"
+      class={props.round ? "jump round" : "jump"}
+      aria-label={props.label}
+      title={props.label}
+      onClick={props.go}
+    >
+      {props.children}
+    </button>
   );
 }

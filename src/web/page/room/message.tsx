@@ -4,7 +4,7 @@ import { Avatar } from "../names.tsx";
 import { me } from "../state.ts";
 import { clockTime, fullTime } from "../time.ts";
 import { t } from "../words.ts";
-import { Actions } from "./actions.tsx";
+import { Actions, isChoosing, isKeyboardAtActions } from "./actions.tsx";
 import { Body } from "./body.tsx";
 import type { Conversation } from "./conversation.ts";
 import type { People } from "./people.ts";
@@ -30,6 +30,16 @@ export const MessageView = memo(function MessageView(props: MessageProps) {
   const show = () => {
     conversation.active.value = message.seq;
   };
+  /** What lies still while the messages move under it takes nothing from the keyboard. */
+  const point = (event: PointerEvent) => {
+    if (event.pointerType !== "mouse" || active || isChoosing()) return;
+    const isMoved = event.movementX !== 0 || event.movementY !== 0;
+    if (isKeyboardAtActions()) {
+      if (!isMoved) return;
+      if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
+    }
+    show();
+  };
   if (message.kind === "system") {
     return (
       <li class="system" data-seq={message.seq} tabIndex={stop ? 0 : -1}>
@@ -53,7 +63,8 @@ export const MessageView = memo(function MessageView(props: MessageProps) {
       data-seq={message.seq}
       tabIndex={stop ? 0 : -1}
       onFocus={show}
-      onPointerEnter={(event) => event.pointerType === "mouse" && show()}
+      onPointerEnter={point}
+      onPointerMove={point}
       onClick={show}
     >
       {compact ? <Time message={message} /> : <Avatar user={message.sender} />}

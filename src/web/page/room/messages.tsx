@@ -1,11 +1,16 @@
 import { useComputed } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
-import { me, roomOf } from "../state.ts";
+import type { Timeline } from "../../client/index.ts";
+import { composer } from "../focus.ts";
+import { inSentence } from "../names.tsx";
+import { dialog, me, panel, roomOf } from "../state.ts";
 import { dayName } from "../time.ts";
-import { problemWords, t } from "../words.ts";
+import { t } from "../words.ts";
+import { isChoosing, isKeyboardAtActions } from "./actions.tsx";
 import type { Conversation } from "./conversation.ts";
 import { itemsOf } from "./items.ts";
 import { MessageView } from "./message.tsx";
+import { coversRoom } from "./panel.tsx";
 import { PendingMessages } from "./pending.tsx";
 import { usePeople } from "./people.ts";
 
@@ -16,9 +21,10 @@ export function Messages({ conversation }: { conversation: Conversation }) {
   changes.value; // drawn anew with each of them
   const { messages, atStart, atEnd, loading, error } = timeline;
   const people = usePeople(timeline.members);
-  const seen = seenLine(conversation);
+  const isDirect = useComputed(() => roomOf(conversation.roomId)?.kind === "direct").value;
+  const seen = isDirect ? seenLine(timeline) : null;
   const items = itemsOf(messages, conversation.line.value, me.value?.id);
-  const stop = useComputed(() => active.value).value ?? messages.at(-1)?.seq;
+  const stop = messages.find(({ seq }) => seq === active.value)?.seq ?? messages.at(-1)?.seq;
 
   useEffect(() => {
     if (!scroller.current) return;
@@ -29,29 +35,34 @@ export function Messages({ conversation }: { conversation: Conversation }) {
       get loading() {
         return timeline.loading !== null;
       },
+      get covered() {
+        return dialog.value !== null || (panel.value !== null && coversRoom());
+      },
       needOlder: () => canPage(conversation) && !timeline.atStart && void timeline.older(),
       needNewer: () => canPage(conversation) && !timeline.atEnd && void timeline.newer(),
       saw: (seq) => conversation.marker.saw(seq),
     });
     return () => scroll.detach();
   }, [conversation]);
+  useEffect(() => scroll.look(), [dialog.value, panel.value]); // what was covered is seen now
   useLayoutEffect(
     () => scroll.settle(),
     [changes.value, conversation.pending.value, conversation.line.value],
   );
 
-  const leave = () => {
-    if (!scroller.current?.querySelector(".actions:focus-within")) active.value = null;
+  const leave = (event: PointerEvent) => {
+    if (event.pointerType !== "mouse") return; // a finger leaves before its tap counts
+    if (!isChoosing() && !isKeyboardAtActions()) active.value = null;
   };
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.key === "Escape") return focusComposer();
+    if (event.key === "Escape") return composer()?.focus();
     const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
     if (!step || !(event.target instanceof HTMLElement) || !event.target.matches("[data-seq]")) return;
     event.preventDefault();
     const index = messages.findIndex(({ seq }) => seq === Number((event.target as HTMLElement).dataset.seq));
     const next = messages[index + step];
     if (next) scroller.current?.querySelector<HTMLElement>(`[data-seq="${next.seq}"]`)?.focus();
-    else if (step > 0) focusComposer();
+    else if (step > 0) composer()?.focus();
   };
 
   return (
@@ -61,18 +72,10 @@ export function Messages({ conversation }: { conversation: Conversation }) {
       aria-label={t.messages}
       aria-busy={loading !== null}
       data-line={conversation.line.value ?? undefined}
-      onScroll={scroll.look}
+      onScroll={scroll.scrolled}
       onPointerLeave={leave}
     >
       <ol class="messages" onKeyDown={onKeyDown}>
-        {error !== null && (
-          <li class="messages-note" role="alert">
-            {t.messagesFailed} {problemWords(error)}{" "}
-            <button type="button" class="text-button" onClick={() => conversation.retry()}>
-              {t.tryAgain}
-            </button>
-          </li>
-        )}
         {atStart && <li class="messages-note">{t.beginning}</li>}
         {!atStart && error === null && <li class="messages-note">{t.loadingMessages}</li>}
         {items.flatMap(({ message, day, line, compact }) => [
@@ -110,11 +113,8 @@ export function Messages({ conversation }: { conversation: Conversation }) {
 const canPage = ({ timeline }: Conversation) =>
   timeline.loading === null && timeline.error === null && timeline.messages.length > 0;
 
-const focusComposer = () => document.querySelector<HTMLElement>(".composer textarea")?.focus();
-
 /** In a direct room: the last of one's own messages that somebody has read, and who has, in words. */
-function seenLine({ timeline, roomId }: Conversation): { seq: number; words: string } | null {
-  if (roomOf(roomId)?.kind !== "direct") return null;
+function seenLine(timeline: Timeline): { seq: number; words: string } | null {
   const mine = me.value?.id;
   const others = timeline.members.filter(({ user }) => user.id !== mine);
   const readTo = Math.max(0, ...others.map(({ lastReadSeq }) => lastReadSeq));
@@ -122,6 +122,8 @@ function seenLine({ timeline, roomId }: Conversation): { seq: number; words: str
     ({ kind, sender, body, seq }) => kind === "text" && sender.id === mine && body !== null && seq <= readTo,
   );
   if (!last) return null;
-  const readers = others.filter(({ lastReadSeq }) => lastReadSeq >= last.seq).map(({ user }) => user.name);
+  const readers = others
+    .filter(({ lastReadSeq }) => lastReadSeq >= last.seq)
+    .map(({ user }) => inSentence(user.name));
   return { seq: last.seq, words: others.length === 1 ? t.seen : t.seenBy(readers.join(", ")) };
 }

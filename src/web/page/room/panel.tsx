@@ -7,7 +7,7 @@ import { panel } from "../state.ts";
 import { t } from "../words.ts";
 
 /** Where a panel covers the room instead of standing beside it; as in styles/panels.css. */
-const NARROW = "(max-width: 1000px)";
+const NARROW = "(max-width: 1080px)";
 export const coversRoom = (): boolean => matchMedia(NARROW).matches;
 
 /** Whether a panel was asked for that has not come yet. One that stays while another room is opened comes unasked. */

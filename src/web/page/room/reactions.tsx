@@ -1,5 +1,7 @@
 import { useSignal } from "@preact/signals";
+import { useRef } from "preact/hooks";
 import type { Message } from "../../client/index.ts";
+import { messageAround, useFocusOn } from "../focus.ts";
 import { me } from "../state.ts";
 import { problemWords, t } from "../words.ts";
 import type { Conversation } from "./conversation.ts";
@@ -31,30 +33,49 @@ export function Reactions({ conversation, message, people }: ReactionsProps) {
   };
   return (
     <ul class="reactions" aria-label={t.reactions}>
-      {message.reactions.map(({ emoji, users }) => {
-        const names = namesOf(users, people);
-        const own = users.includes(mine);
-        return (
-          <li key={emoji}>
-            <button
-              type="button"
-              class="reaction"
-              aria-pressed={own}
-              aria-label={`${emoji} ${users.length}, ${names}`}
-              title={t.reactionBy(emoji, names)}
-              onClick={() => toggle(emoji, !own)}
-            >
-              <span aria-hidden="true">{emoji}</span> {users.length}
-            </button>
-          </li>
-        );
-      })}
+      {message.reactions.map(({ emoji, users }) => (
+        <Reaction
+          key={emoji}
+          emoji={emoji}
+          count={users.length}
+          own={users.includes(mine)}
+          words={t.reactionBy(`${emoji} ${users.length}`, namesOf(users, people))}
+          toggle={toggle}
+        />
+      ))}
       {fault.value !== "" && (
         <li class="fault" role="alert">
           {fault.value}
         </li>
       )}
     </ul>
+  );
+}
+
+function Reaction(props: {
+  emoji: string;
+  count: number;
+  own: boolean;
+  words: string;
+  toggle: (emoji: string, on: boolean) => void;
+}) {
+  const { emoji, count, own, words, toggle } = props;
+  const button = useRef<HTMLButtonElement>(null);
+  useFocusOn(button, messageAround); // taken away, it was perhaps the last one
+  return (
+    <li>
+      <button
+        ref={button}
+        type="button"
+        class="reaction"
+        aria-pressed={own}
+        aria-label={words}
+        title={words}
+        onClick={() => toggle(emoji, !own)}
+      >
+        {emoji} {count}
+      </button>
+    </li>
   );
 }
 

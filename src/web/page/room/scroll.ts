@@ -7,7 +7,7 @@ const NEAR_EDGE = 900;
 /** A message is on screen when all but so many pixels of its height are. */
 const TOLERANCE = 6;
 
-type Target = { seq: number; align: "middle" } | "line" | "end";
+export type Target = { seq: number; align: "middle" } | "line" | "end";
 
 /** What the scroller asks of the room. */
 export interface Bounds {
@@ -15,9 +15,11 @@ export interface Bounds {
   atEnd: boolean;
   /** Whether messages are on their way. */
   loading: boolean;
+  /** Whether something lies over the room, so that nothing of it is seen. */
+  covered: boolean;
   needOlder(): void;
   needNewer(): void;
-  /** Told the last message that is on screen, in a visible tab. */
+  /** Told the last message that is on screen, in a visible tab, with nothing over it. */
   saw(seq: number): void;
 }
 
@@ -37,12 +39,12 @@ export class Scroll {
   #observer: ResizeObserver | null = null;
   #anchor: { seq: string; top: number } | null = null;
   #target: Target | null = null;
-  /** Where one was, in contents of which height, when `look` last looked. */
-  #place = { top: 0, height: 0 };
+  /** Where one was, in contents and a window of which heights, when `look` last looked. */
+  #place = { top: 0, height: 0, window: 0 };
 
   /** Whether a message that comes now is seen at once. */
   get following(): boolean {
-    return this.atEnd.peek() && document.visibilityState === "visible";
+    return this.atEnd.peek() && this.#isSeen;
   }
 
   attach(scroller: HTMLElement, bounds: Bounds): void {
@@ -70,35 +72,46 @@ export class Scroll {
     const scroller = this.#scroller;
     if (!scroller?.querySelector("[data-seq]")) return;
     // Scrolled since, and the event has not come yet: that is the reader's own will.
-    if (scroller.scrollTop !== this.#place.top && scroller.scrollHeight === this.#place.height) this.look();
+    const { top, height, window } = this.#place;
+    const isSame = scroller.scrollHeight === height && scroller.clientHeight === window;
+    if (scroller.scrollTop !== top && isSame) this.look();
     if (this.#target && this.#reach(this.#target)) this.#target = null;
     else if (this.atEnd.peek() && !this.#target) scroller.scrollTop = scroller.scrollHeight;
     else this.#restore(scroller);
     this.look();
   }
 
-  /** Takes note of what is on screen; after every scrolling. */
+  /** After every scrolling. In a window of another height the place is not the reader's choice: it is settled first. */
+  readonly scrolled = (): void => {
+    if (this.#scroller?.clientHeight === this.#place.window) this.look();
+  };
+
+  /** Takes note of what is on screen. */
   readonly look = (): void => {
     const scroller = this.#scroller;
     const bounds = this.#bounds;
     if (!scroller || !bounds) return;
     const { scrollTop, clientHeight, scrollHeight } = scroller;
     const below = scrollHeight - clientHeight - scrollTop;
-    this.#place = { top: scrollTop, height: scrollHeight };
+    this.#place = { top: scrollTop, height: scrollHeight, window: clientHeight };
     this.atEnd.value = bounds.atEnd && below <= AT_END;
     const { top, bottom } = scroller.getBoundingClientRect();
-    const messages = [...scroller.querySelectorAll<HTMLElement>("[data-seq]")];
-    const first = messages.find((element) => element.getBoundingClientRect().bottom > top);
+    const messages = scroller.querySelectorAll<HTMLElement>("[data-seq]");
+    const first = messages[endingBy(top, messages)];
     this.#anchor = first
       ? { seq: first.dataset.seq ?? "", top: first.getBoundingClientRect().top - top }
       : null;
     this.#lookForLine(scroller, top, bottom);
     if (scrollTop < NEAR_EDGE) bounds.needOlder();
     if (below < NEAR_EDGE) bounds.needNewer();
-    if (document.visibilityState !== "visible" || clientHeight === 0 || this.#target) return;
-    const last = messages.findLast((element) => element.getBoundingClientRect().bottom <= bottom + TOLERANCE);
+    if (!this.#isSeen || clientHeight === 0 || this.#target) return;
+    const last = messages[endingBy(bottom + TOLERANCE, messages) - 1];
     if (last && last.getBoundingClientRect().bottom > top) bounds.saw(Number(last.dataset.seq));
   };
+
+  get #isSeen(): boolean {
+    return document.visibilityState === "visible" && this.#bounds?.covered === false;
+  }
 
   #lookForLine(scroller: HTMLElement, top: number, bottom: number): void {
     const line = scroller.querySelector<HTMLElement>("[data-line]");
@@ -130,4 +143,15 @@ export class Scroll {
     const moved = element.getBoundingClientRect().top - scroller.getBoundingClientRect().top - anchor.top;
     if (moved !== 0) scroller.scrollTop += moved;
   }
+}
+
+/** How many elements, one below the other, end at a height or above; without looking at each of them. */
+function endingBy(height: number, elements: ArrayLike<HTMLElement>): number {
+  let [from, to] = [0, elements.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((elements[middle] as HTMLElement).getBoundingClientRect().bottom <= height) from = middle + 1;
+    else to = middle;
+  }
+  return from;
 }

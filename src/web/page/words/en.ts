@@ -17,6 +17,8 @@ export const en = {
   rooms: "Rooms",
   filterRooms: "Filter rooms",
   noRoomsYet: "You are in no room yet.",
+  firstFind: "Look for one to join",
+  firstMake: "Make one of your own",
   noRoomMatches: "No room matches.",
   chooseRoom: "Choose a room to read and write in.",
   newRoom: "New room",
@@ -31,7 +33,6 @@ export const en = {
   unread: (n: number) => many(n, "unread message", "unread messages"),
   mentions: (n: number) => many(n, "mention", "mentions"),
   markedUnread: "marked as unread",
-  muted: "muted",
   readAll: "Mark everything as read",
   readAllSure: (messages: number, rooms: number) =>
     `${many(messages, "unread message", "unread messages")} in ${many(rooms, "room", "rooms")} will count as read. This cannot be undone.`,
@@ -47,7 +48,7 @@ export const en = {
   roomGoneHint: "It may be open to everybody, or have been removed.",
   joinIt: "Try to join",
   loadingMessages: "Loading messages …",
-  messagesFailed: "The messages could not be loaded.",
+  roomFailed: "Not all of this room could be loaded.",
   tryAgain: "Try again",
   beginning: "This is where it begins.",
   newMessages: "New messages",
@@ -99,7 +100,8 @@ export const en = {
   markUnread: "Mark unread from here",
   reactions: "Reactions",
   reactionBy: (emoji: string, names: string) => `${emoji} by ${names}`,
-  andOthers: (names: string, n: number) => `${names} and ${many(n, "other", "others")}`,
+  andOthers: (names: string, n: number) =>
+    names === "" ? many(n, "person", "people") : `${names} and ${many(n, "other", "others")}`,
   chooseReaction: "Choose a reaction",
 
   // Signing in and up
@@ -130,6 +132,8 @@ export const en = {
   /** Errors by their code in the API. */
   problems: {
     "handle-taken": "This handle is taken. Choose another one.",
+    "signup-closed": "Nobody can make an account here.",
+    "bad-invite": "This invite has been used or has expired. Ask for another one.",
     "bad-credentials": "The handle or the password is wrong.",
     unauthenticated: "You are signed out.",
     forbidden: "You are not allowed to do that.",
@@ -141,9 +145,13 @@ export const en = {
     "body-too-large": "That is too long.",
     "last-owner": "You are the last owner. Make somebody else an owner first.",
     "rate-limited": "That was too much at once. Wait a moment.",
+    "request-timeout": "That took too long to send. Try again.",
     unavailable: "The server cannot do that right now. Try again in a moment.",
     invalid: "The server does not accept that.",
   } as Record<string, string>,
+  /** @param seconds to wait */
+  tooMuch: (seconds: number) =>
+    `That was too much at once. Try again in ${seconds < 100 ? many(seconds, "second", "seconds") : many(Math.ceil(seconds / 60), "minute", "minutes")}.`,
   networkFault: "The server cannot be reached. Check the connection.",
   unknownFault: "Something went wrong. Try again.",
 
@@ -163,6 +171,13 @@ export const en = {
   nextPassword: "New password",
   nextPasswordHint: "At least 8 characters. Your other devices will be signed out.",
   passwordChanged: "Password changed.",
+  sessions: "Where you are signed in",
+  thisDevice: "Here, now",
+  unknownDevice: "Unknown device",
+  lastUsed: (time: string) => `Last used: ${time}`,
+  endSession: "Sign out",
+  endSessionOf: (device: string) => `Sign out ${device}`,
+  sessionEnded: "Signed out there.",
   signOutUnsent: "Some of your messages have not been sent yet. Sign out and discard them?",
   roomName: "Name of the room",
   topic: "Topic",

@@ -1,8 +1,8 @@
 import type { Config } from "../config.ts";
-import { connectionOptions, open, type Target } from "../db/client.ts";
-import { startEmbedded } from "../db/embedded.ts";
-import { migrate } from "../db/migrate.ts";
 import { createLog } from "../log.ts";
+import { connectionOptions, open, type Target } from "./client.ts";
+import { startEmbedded } from "./embedded.ts";
+import { migrate } from "./migrate.ts";
 
 /** One connection, without a deadline for its statements. */
 export type Connection = ReturnType<typeof open>;

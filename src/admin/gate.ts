@@ -1,0 +1,37 @@
+import { Elysia } from "elysia";
+import { type Callers, callerOf } from "../auth/guard.ts";
+import type { Caller } from "../auth/queries.ts";
+import type { Config } from "../config.ts";
+import { notFound, Problem } from "../problem.ts";
+import { addressOf } from "./address.ts";
+import type { Actor } from "./audit.ts";
+
+const ADMIN = /^\/chat\/api\/+admin(\/|$)/;
+
+/**
+ * For whoever is no administrator there is nothing under /admin, byte for byte. To be asked before a request is looked at
+ * in any other way: what is wrong with its body, say, would tell that there is something.
+ * @throws Problem 404 `not-found`
+ */
+export async function hideAdmin(request: Request, callers: Callers, config: Config): Promise<void> {
+  if (ADMIN.test(URL.parse(request.url)?.pathname ?? "")) await administrator(request, callers, config);
+}
+
+async function administrator(request: Request, callers: Callers, config: Config): Promise<Caller> {
+  try {
+    const caller = await callerOf(request, callers, config);
+    if (caller.administrator) return caller;
+  } catch (error) {
+    if (!(error instanceof Problem) || error.status !== 401) throw error;
+  }
+  throw notFound("path");
+}
+
+/** The plugin behind which the administrators' routes live, by whatever path they were reached: it yields `actor`. */
+export const adminGuard = (callers: Callers, config: Config) =>
+  new Elysia().derive({ as: "scoped" }, async ({ request, route, server, set }) => {
+    const { id } = await administrator(request, callers, config);
+    set.headers["cache-control"] = "no-store";
+    callers.limits.calls(id, request.method, route);
+    return { actor: { userId: id, address: addressOf(request, server, config) } satisfies Actor };
+  });
