@@ -67,6 +67,8 @@ describe("a stream", () => {
     await openTimeline(tab, room.id);
     await hasStatus(tab, "live");
 
+    const opened = () =>
+      own.requests.filter((request) => request.startsWith(`GET /stream/rooms/${room.id}?cursor=`));
     for (let round = 0; round < 2; round++) {
       const port = new URL(own.target).port;
       await stays.stop();
@@ -76,15 +78,15 @@ describe("a stream", () => {
       await hasStatus(tab, "live");
       await settle(ada, [tab]);
       await holdsAll(tab, room.id);
+      await eventually(() => again.hub.state.streams === 2); // the room's as well: from there it comes now
+      await there.send(room.id, `and up again ${round}`);
+      await holdsAll(tab, room.id);
       stays.stop = again.stop;
     }
     // Each time from where it stood, not from the beginning.
     const list = own.requests.filter((request) => request.startsWith("GET /stream/rooms?cursor="));
     expect(new Set(list).size).toBeGreaterThanOrEqual(2);
-    const room1 = own.requests.filter((request) =>
-      request.startsWith(`GET /stream/rooms/${room.id}?cursor=`),
-    );
-    expect(new Set(room1).size).toBeGreaterThanOrEqual(2);
+    expect(new Set(opened()).size).toBeGreaterThanOrEqual(2);
     await context.close();
     await own.close();
     await stays.stop();

@@ -44,11 +44,14 @@ export class RoomStream {
   #row: unknown;
   readonly #forget: (() => void)[];
 
-  constructor(
-    private readonly roomId: number,
-    private readonly parts: RoomParts,
-    private readonly hooks: RoomStreamHooks,
-  ) {
+  private readonly roomId: number;
+  private readonly parts: RoomParts;
+  private readonly hooks: RoomStreamHooks;
+
+  constructor(roomId: number, parts: RoomParts, hooks: RoomStreamHooks) {
+    this.roomId = roomId;
+    this.parts = parts;
+    this.hooks = hooks;
     const { rooms, surroundings } = parts;
     this.#row = rooms.get(roomId);
     this.#forget = [
