@@ -74,6 +74,24 @@ test("no other origin may read anything, and nothing of what it says comes back"
   }
 });
 
+test("what a limit refuses can be read as well, with when to come back", async () => {
+  const strict = await testServer({
+    ALLOWED_ORIGINS: FRIENDS.join(" "),
+    LIMITS: "on",
+    LIMIT_ADDRESS: "1+1/h",
+  });
+  const ask = () => fetch(`${strict.api}/rooms`, { headers: { origin: FRIENDS[0] as string } });
+  await ask();
+  const { status, headers } = await ask();
+  expect(status).toBe(429);
+  expect(headers.get("access-control-allow-origin")).toBe(FRIENDS[0] as string);
+  const exposed = (headers.get("access-control-expose-headers") ?? "").toLowerCase().split(", ");
+  for (const name of ["retry-after", "ratelimit", "ratelimit-policy"]) {
+    expect([name, headers.has(name), exposed.includes(name)]).toEqual([name, true, true]);
+  }
+  await strict.close();
+});
+
 test("every path answers the preflight of an allowed origin with exactly its methods", async () => {
   const methodsOf = (asked: string) =>
     operations

@@ -262,3 +262,40 @@ test("the client module works for a page of ALLOWED_ORIGINS by the server's addr
   );
   expect(timing).toStartWith("db;dur=");
 }, 60_000);
+
+test("a page of another site has no cookie here, and reads and writes with a token instead", async () => {
+  const another = "https://app.example";
+  const open = await testServer({ ALLOWED_ORIGINS: another }, server.database);
+  const { token } = await ada.must("POST", "/tokens", { name: "elsewhere" });
+  const visitor = await visit(another);
+  visitor.expected.push(/./);
+  await visitor.context.grantPermissions(["local-network-access"]); // what the browser asks before a public page reaches here
+  await visitor.context.route(`${another}/**`, (route) =>
+    route.fulfill({ contentType: "text/html", body: "<!doctype html><title>Another site</title>" }),
+  );
+  for (const cookie of (ada.headers.cookie ?? "").split("; ")) {
+    const [name = "", value = ""] = cookie.split("=");
+    await visitor.context.addCookies([{ name, value, url: open.url, httpOnly: true, sameSite: "Lax" }]);
+  }
+  await visitor.open();
+  const got = await visitor.page.evaluate(
+    async ([api, token, roomId]) => {
+      const authorization = `Bearer ${token}`;
+      const withCookie = await fetch(`${api}/rooms`, { credentials: "include" });
+      const sent = await fetch(`${api}/rooms/${roomId}/messages`, {
+        method: "POST",
+        headers: { authorization, "content-type": "application/json" },
+        body: '{"body":"by token"}',
+      });
+      const stream = await fetch(`${api}/stream/rooms`, { headers: { authorization } });
+      const reader = (stream.body as ReadableStream<Uint8Array>).getReader();
+      let text = "";
+      while (!text.includes("event: rooms")) text += new TextDecoder().decode((await reader.read()).value);
+      await reader.cancel();
+      return { withCookie: withCookie.status, sent: sent.status, told: text.includes("by token") };
+    },
+    [open.api, token, roomId] as const,
+  );
+  expect(got).toEqual({ withCookie: 401, sent: 201, told: true });
+  await open.close();
+}, 60_000);

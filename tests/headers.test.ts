@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { join } from "node:path";
 import type { Client } from "./support/client.ts";
 import { BODY, fill, type Operation, operationsOf } from "./support/operations.ts";
 import { RawStream } from "./support/raw.ts";
@@ -19,6 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
+const SOURCES = join(import.meta.dir, "..", "src");
 const API_POLICY = "default-src 'none'; frame-ancestors 'none'";
 const YEAR = "max-age=31536000";
 
@@ -174,6 +176,17 @@ test("no answer names a program, as it is on the wire", async () => {
   await answer.until(() => answer.text.includes("live"));
   answer.vanish(false);
   expect(answer.text).not.toMatch(/bun|elysia|\nserver:|powered/i);
+});
+
+test("they are written in one place", async () => {
+  const names =
+    /"(content-security-policy|x-content-type-options|referrer-policy|permissions-policy|cross-origin-|strict-transport)/i;
+  const found: string[] = [];
+  for (const path of new Bun.Glob("**/*.{ts,tsx}").scanSync(SOURCES)) {
+    if (names.test(await Bun.file(join(SOURCES, path)).text())) found.push(path);
+  }
+  // The two pages say their own policy, out of what headers.ts has.
+  expect(found.sort()).toEqual(["docs/routes.ts", "headers.ts", "web/routes.ts"]);
 });
 
 test("behind https a browser is told to stay with it; a client cannot make that up", async () => {
