@@ -188,12 +188,17 @@ describe("a stream", () => {
 
   test("of a browser without a network is offline at once, and back at once", async () => {
     const room = await ben.openRoom("offline", [ada]);
-    const tab = await tabOf({ ...QUICK, deliverMs: 10_000, retryMs: { first: 60_000, most: 60_000 } });
+    const tab = await tabOf({
+      ...QUICK,
+      deliverMs: 10_000,
+      watchdogMs: 60_000,
+      retryMs: { first: 60_000, most: 60_000 },
+    });
     await hasStatus(tab, "live");
     await tab.evaluate(() => window.client.onStatus(() => (document.title += ` ${window.client.status}`)));
+    pages.streams = "hold"; // a connection that is dead, and nobody has said so
     await context.setOffline(true);
     await hasStatus(tab, "offline");
-    pages.streams = "hold"; // a connection that is dead, and nobody has said so
     await ben.send(room.id, "missed");
     await context.setOffline(false);
     await hasStatus(tab, "connecting");
