@@ -27,7 +27,7 @@ afterAll(() => server.close());
 
 /** The API's own routes. Composed, not running: nothing here is called. */
 const ROUTES = createApp({ config: readConfig({}), db: {} } as Parts)
-  .routes.filter((route) => route.path.startsWith("/chat/api/"))
+  .routes.filter((route) => route.path.startsWith("/chat/api/") && !route.hooks.detail?.hide)
   .map(({ method, path, hooks }) => ({
     method: method as string,
     path: withoutSlash(path).slice("/chat/api".length),

@@ -27,7 +27,10 @@ export class Api {
   readonly base: string;
   private readonly timeLimitMs: number;
 
-  /** @param base where it is, without a slash at the end */
+  /**
+   * @param base where it is, without a slash at the end: a path of the page's own server, or an address of another origin
+   * of the same site (`https://chat.example.org/chat/api`), which names the page's in ALLOWED_ORIGINS
+   */
   constructor(base = "/chat/api", timeLimitMs = TIME_LIMIT_MS) {
     this.base = base;
     this.timeLimitMs = timeLimitMs;

@@ -83,7 +83,8 @@ export class Feed {
       return;
     }
     const { url, events } = this.what;
-    const source = new EventSource(this.cursor ? `${url}?cursor=${encodeURIComponent(this.cursor)}` : url);
+    const address = this.cursor ? `${url}?cursor=${encodeURIComponent(this.cursor)}` : url;
+    const source = new EventSource(address, { withCredentials: true }); // as in request.ts
     this.#source = source;
     this.#opened = Date.now();
     this.#events = 0;
