@@ -47,11 +47,15 @@ export interface Parts {
   draining: () => boolean;
 }
 
+/** What an operator wants to know the sender of: no right, a wrong password, another site, too much at once. */
+const ATTEMPTS = new Set([401, 403, 429]);
+
 /** Composes the app from its parts; it listens nowhere yet. */
 export function createApp(parts: Parts) {
   const { config, log, db, metrics } = parts;
   const { sql } = db;
   const started = new WeakMap<Request, number>();
+  const refusals = new WeakMap<Request, { code: string; address: string }>(); // Bun knows the address until it has answered
   let isProxySeen = config.trustProxy > 0;
 
   return new Elysia({
@@ -87,9 +91,15 @@ export function createApp(parts: Parts) {
       checkBody(request);
       return readBody(request, config.bodyTimeout * 1000);
     })
-    .onError({ as: "global" }, ({ error, code, request, set }) => {
+    .onError({ as: "global" }, ({ error, code, request, server, set }) => {
       const problem = asProblem(error, code, request, log);
       set.status = problem.status; // for the log line
+      if (ATTEMPTS.has(problem.status)) {
+        refusals.set(request, {
+          code: problem.code,
+          address: parts.callers.limits.addressOf(request, server),
+        });
+      }
       return problemResponse(problem);
     })
     .onAfterResponse({ as: "global" }, ({ request, route, set, responseValue }) => {
@@ -103,6 +113,7 @@ export function createApp(parts: Parts) {
           path: pathOf(request),
           status,
           ms: Math.round(ms * 10) / 10,
+          ...refusals.get(request),
         },
         "request",
       );

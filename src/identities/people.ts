@@ -19,7 +19,10 @@ export const knowByJwt =
   (verifier: JwtVerifier, db: Database, announce: Announce) =>
   async (token: string): Promise<FoundCaller> => {
     const { issuer, subject, until, issuedAt, ...claims } = await verifier.verify(token);
-    const told = { name: cleanName(claims.name), at: new Date(issuedAt) };
+    const told = {
+      name: cleanName(claims.name),
+      at: new Date(Math.min(issuedAt, Math.floor(Date.now() / 1000) * 1000)),
+    };
     const wish = handleOf(claims.preferredUsername, told.name);
 
     /** Made once, however many ask at the same moment. */
