@@ -196,6 +196,7 @@ const RULES: Record<string, Call[]> = {
   "GET /admin/users": [{ query: "?q=own", rule: administrators("200") }],
   "PATCH /admin/users/{id}": [
     { of: "nothing", body: {}, rule: administrators("200") },
+    { of: "what is none", body: [], rule: administrators("422 invalid") },
     { of: "deactivating", body: { deactivated: true }, rule: administrators("200") },
     { of: "making an administrator", body: { administrator: true }, rule: administrators("200") },
   ],

@@ -155,6 +155,7 @@ function unfitting(schema: TSchema): string[] {
     "[]",
     "[[]]",
     '{"a":1}',
+    '{"toString":1}',
     "1",
     "0",
     "1.5",
