@@ -42,9 +42,11 @@ export const personName = text({
 /** Either, or null. */
 export const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 
-/** One of these words. */
+TypeRegistry.Set<{ enum: string[] }>("Words", (schema, value) => schema.enum.includes(value as string));
+
+/** One of these words. Not TypeBox's own: of another value, Elysia makes text, and fails where its `toString` is none. */
 export const words = <T extends string>(...allowed: T[]) =>
-  Type.Unsafe<T>(Type.String({ enum: allowed, pattern: `^(${allowed.join("|")})$` }));
+  Type.Unsafe<T>({ [Kind]: "Words", type: "string", enum: allowed });
 
 /**
  * An id or a sequence number out of a path.

@@ -288,6 +288,13 @@ describe("a password that is reset", () => {
   });
 });
 
+test("who has no password, for another application vouches for them, is given none", async () => {
+  const ada = await server.person("ada");
+  await server.database.sql`update foyer.users set password_hash = null where id = ${ada.user.id}`;
+  expect(await answer(root.call("POST", `/admin/users/${ada.user.id}/password`))).toBe("409 no-password");
+  expect(await status(ada)).toBe(200);
+});
+
 describe("ending what somebody is signed in by", () => {
   test("ends every session and token, with their streams, and nobody else's", async () => {
     const [ada, ben] = [await server.person("ada"), await server.person("ben")];
