@@ -797,6 +797,11 @@ describe("when the right ends", () => {
     expect(await server.database.sql`select from users where name = 'Another'`).toHaveLength(0);
     await patch(false);
     expect(await (await me(token)).json()).toEqual(user);
+    for (const client of [here, elsewhere]) {
+      const stream = await client.stream();
+      await stream.event("rooms");
+      stream.close();
+    }
   });
 
   test("nothing that is committed after a deactivation is told to a stream by JWT, hint or no hint", async () => {

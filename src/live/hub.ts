@@ -100,6 +100,7 @@ export class Hub {
   join(connection: Connection): boolean {
     if (this.#closed || this.#rights.refuses(connection.credential)) return false;
     this.#connections.add(connection);
+    this.#wake();
     return true;
   }
 
