@@ -12,7 +12,7 @@ import { withoutSlash } from "./docs/document.ts";
 import { docsRoutes } from "./docs/routes.ts";
 import { problemOf } from "./faults.ts";
 import { securityHeaders } from "./headers.ts";
-import { healthRoutes } from "./health.ts";
+import { HEALTH_CHECKS, healthRoutes } from "./health.ts";
 import { inviteRoutes } from "./invites/routes.ts";
 import type { Announce } from "./live/hints.ts";
 import type { Hub } from "./live/hub.ts";
@@ -59,6 +59,7 @@ export function createApp(parts: Parts) {
   let isProxySeen = config.trustProxy > 0;
 
   return new Elysia({
+    handler: { standardHostname: false }, // or the path of http://dev/… would be looked for behind its first slash
     serve: {
       idleTimeout: connectionIdleTimeout(config),
       maxRequestBodySize: Number.MAX_SAFE_INTEGER, // Bun's own refusal is no problem document; body.ts bounds what is read
@@ -148,8 +149,7 @@ const connectionIdleTimeout = ({ idleTimeout, pingInterval, statementTimeout }: 
   Math.min(255, Math.max(idleTimeout, pingInterval + 5, statementTimeout + 6));
 
 /** What an orchestrator asks is always answered, whoever else may be at its address. */
-const isHealthCheck = ({ url }: Request): boolean =>
-  url.startsWith("/health/", url.indexOf("/", "https://".length));
+const isHealthCheck = (request: Request): boolean => HEALTH_CHECKS.has(pathOf(request));
 
 /** What a client is told of an error; what it is not told goes into the log. */
 function asProblem(error: unknown, code: string | number, request: Request, log: Log): Problem {

@@ -812,6 +812,9 @@ describe("when the right ends", () => {
     await Promise.all(readers.map((reader) => reader.until(({ events }) => events.length > 1)));
     const patch = (deactivated: boolean) => admin.must("PATCH", `/admin/users/${user.id}`, { deactivated });
     await patch(true);
+    const nextId = async () =>
+      (await server.database.sql`select last_value from users_id_seq`)[0]?.last_value;
+    const before = await nextId();
     expect(await judged(token)).toBe(REFUSED);
     expect(await judged(await issuer.token("ES256", { sub, name: "Another" }))).toBe(REFUSED);
     for (const reader of readers) {
@@ -820,8 +823,14 @@ describe("when the right ends", () => {
     }
     expect(await judged(there, secretServer.api)).toBe(REFUSED);
     expect(await server.database.sql`select from users where name = 'Another'`).toHaveLength(0);
+    expect(await nextId()).toBe(before); // nobody was made and taken back
     await patch(false);
     expect(await (await me(token)).json()).toEqual(user);
+    for (const client of [here, elsewhere]) {
+      const stream = await client.stream();
+      await stream.event("rooms");
+      stream.close();
+    }
   });
 
   test("nothing that is committed after a deactivation is told to a stream by JWT, hint or no hint", async () => {

@@ -161,6 +161,15 @@ describe("an owner remains", () => {
     expect(await answer(remove(ada, id, "me"))).toBe("409 last-owner");
   });
 
+  test("one who is deactivated is no heir", async () => {
+    const id = await staffed();
+    await put(ada, id, ben, "owner");
+    await server.database.sql`update users set deactivated_at = now() where id = ${ben.user.id}`;
+    expect(await answer(remove(ada, id, "me"))).toBe("409 last-owner");
+    await server.database.sql`update users set deactivated_at = null where id = ${ben.user.id}`;
+    expect(await answer(remove(ada, id, "me"))).toBe("204");
+  });
+
   const moments: [string, (a: Client, b: Client, id: number) => Promise<any>[]][] = [
     ["both leave", (a, b, id) => [remove(a, id, "me"), remove(b, id, "me")]],
     ["both lower themselves", (a, b, id) => [put(a, id, "me", "member"), put(b, id, "me", "member")]],

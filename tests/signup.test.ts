@@ -183,6 +183,19 @@ describe("POST /invites", () => {
     expect(await answer(ada.call("POST", "/invites", {}))).toBe("403 forbidden");
     expect(await answer(ada.with({}).call("POST", "/invites", {}))).toBe("401 unauthenticated");
   });
+
+  test("a link counts as long as who made it is an administrator", async () => {
+    const [root, admin] = [await open.administrator(), await open.administrator()];
+    const { invite } = await admin.must("POST", "/invites");
+    for (const [change, expected] of [
+      [{ administrator: false }, "403 bad-invite"],
+      [{ administrator: true, deactivated: true }, "403 bad-invite"],
+      [{ deactivated: false }, "201"],
+    ] as const) {
+      await root.must("PATCH", `/admin/users/${admin.user.id}`, change);
+      expect(await answer(signUp(byInvite, { ...someone(), invite }))).toBe(expected);
+    }
+  });
 });
 
 describe("bun run invite", () => {

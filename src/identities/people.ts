@@ -27,16 +27,14 @@ export const knowByJwt =
 
     /** Made once, however many ask at the same moment. */
     async function find() {
-      let isThere = false;
       for (let attempt = 1; attempt <= MOST_HANDLES; attempt++) {
         const known = await findByIdentity(db.sql, { issuer, subject });
+        if (known === "deactivated") throw unauthenticated();
         if (known) return known;
-        if (isThere) throw unauthenticated(); // its user is deactivated
         const handle = nextHandle(wish, attempt);
         const name = told.name ?? cleanName(claims.preferredUsername) ?? handle;
         const made = await createByIdentity(db.sql, { issuer, subject }, { handle, name }, told);
         if (typeof made === "object") return { ...made, toldName: told.name, toldAt: told.at };
-        isThere = made === "known";
       }
       throw new Error("no handle is free");
     }
