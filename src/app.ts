@@ -21,6 +21,7 @@ import { memberRoutes } from "./members/routes.ts";
 import { messageRoutes } from "./messages/routes.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import { metricsRoutes } from "./metrics/routes.ts";
+import { isMisread } from "./path.ts";
 import { badRequest, notFound, Problem, problemResponse } from "./problem.ts";
 import type { Cursors } from "./rooms/cursor.ts";
 import { roomRoutes } from "./rooms/routes.ts";
@@ -86,6 +87,7 @@ export function createApp(parts: Parts) {
         );
       }
       if (!isHealthCheck(request)) parts.callers.limits.arrives(request, server);
+      if (isMisread(request)) throw notFound("path");
       await hideAdmin(request, parts.callers, config);
     })
     .onParse({ as: "global" }, ({ request }) => {
@@ -149,7 +151,8 @@ const connectionIdleTimeout = ({ idleTimeout, pingInterval, statementTimeout }: 
   Math.min(255, Math.max(idleTimeout, pingInterval + 5, statementTimeout + 6));
 
 /** What an orchestrator asks is always answered, whoever else may be at its address. */
-const isHealthCheck = (request: Request): boolean => HEALTH_CHECKS.has(pathOf(request));
+const isHealthCheck = (request: Request): boolean =>
+  HEALTH_CHECKS.has(pathOf(request)) && !isMisread(request);
 
 /** What a client is told of an error; what it is not told goes into the log. */
 function asProblem(error: unknown, code: string | number, request: Request, log: Log): Problem {

@@ -5,6 +5,7 @@ import { withoutSlash } from "../src/docs/document.ts";
 import { answer, answers } from "./support/answer.ts";
 import { Client } from "./support/client.ts";
 import { eventually } from "./support/eventually.ts";
+import { RawStream } from "./support/raw.ts";
 import { type TestServer, testServer } from "./support/server.ts";
 
 let server: TestServer;
@@ -108,6 +109,14 @@ describe("for whoever is no administrator", () => {
     ]) {
       expect([path, await raw("GET", path, ada.headers)]).toEqual([path, nowhere]);
     }
+    // What fetch would send otherwise.
+    const sent = async (path: string) => {
+      const head = `PATCH ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: text/plain\r\n`;
+      const stream = await RawStream.say(server.url, `${head}content-length: 1\r\n\r\nx`);
+      await stream.until(() => stream.closed);
+      return stream.text.replace(/^date: .*/im, "");
+    };
+    expect(await sent("/chat/api/admin/users/..\\..\\..\\x")).toBe(await sent("/chat/api/nowhere"));
   });
 });
 

@@ -170,7 +170,12 @@ test("no path makes a health check of what is none, however short the name of th
   const server = await limited({ LIMIT_ADDRESS: "1+1/h" });
   await fetch(`${server.url}/nowhere`);
   for (const host of ["a", "abc", "localhost"]) {
-    for (const path of ["/health/chat/api/session/ways", "/health/live/chat/api/session/ways", "/health/"]) {
+    for (const path of [
+      "/health/",
+      "/health/chat/api/session/ways",
+      "/health/live/chat/api/session/ways",
+      "/chat/api/rooms/..\\..\\..\\health\\live",
+    ]) {
       const raw = await RawStream.say(server.url, `GET ${path} HTTP/1.1\r\nhost: ${host}\r\n\r\n`);
       await raw.until(() => raw.text.includes("\r\n\r\n"));
       expect(raw.text).toStartWith("HTTP/1.1 429 ");
