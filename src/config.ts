@@ -33,6 +33,12 @@ export interface Config {
   bodyTimeout: number;
   /** Whether there is a page at `/`; fresh: bundled anew each time, for who works on it. */
   page: "on" | "off" | "fresh";
+  /** Whether the API's documentation is served, for anybody. */
+  docs: boolean;
+  /** A port with nothing but the metrics; null: none. 0: any that is free. */
+  metricsPort: number | null;
+  /** Who has it may read the metrics beside everything else; null: nobody. */
+  metricsToken: string | null;
   logLevel: LogLevel;
 }
 
@@ -89,6 +95,13 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     }
   }
 
+  const metricsToken = text("METRICS_TOKEN", "") || null;
+  if (metricsToken !== null && !/^[\x21-\x7e]{16,256}$/.test(metricsToken)) {
+    wrong.push("METRICS_TOKEN: takes 16 to 256 characters of ASCII, none of them a blank"); // a secret: not repeated
+  }
+
+  const host = text("HOST", "127.0.0.1");
+  const trustProxy = integer("TRUST_PROXY", 0, 0, 10);
   const jwt = readJwtSettings(
     (name) => text(name, ""),
     (line) => wrong.push(line),
@@ -103,7 +116,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   ) as Rates;
 
   const config: Config = {
-    host: text("HOST", "127.0.0.1"),
+    host,
     port: integer("PORT", 3000, 0, 65_535),
     databaseUrl,
     databasePool: integer("DATABASE_POOL", 10, 2, 500),
@@ -112,7 +125,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     pingInterval: integer("PING_INTERVAL", 15, 1, 120),
     statementTimeout: integer("STATEMENT_TIMEOUT", 5, 1, 600),
     drainTimeout: integer("DRAIN_TIMEOUT", 10, 1, 600),
-    trustProxy: integer("TRUST_PROXY", 0, 0, 10),
+    trustProxy,
     allowedOrigins,
     sessionDays: integer("SESSION_DAYS", 30, 1, 400), // browsers keep no cookie for longer
     sessionIdleDays: integer("SESSION_IDLE_DAYS", 14, 1, 400),
@@ -125,6 +138,10 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     maxStreams: integer("MAX_STREAMS", 20_000, 1, 1_000_000),
     bodyTimeout: integer("BODY_TIMEOUT", 10, 1, 600),
     page: oneOf("PAGE", "on", ["on", "off", "fresh"]),
+    // Not public by accident: on by itself only where nobody from elsewhere comes, directly or through a proxy.
+    docs: oneOf("DOCS", isLoopback(host) && trustProxy === 0 ? "on" : "off", ["on", "off"]) === "on",
+    metricsPort: text("METRICS_PORT", "") === "" ? null : integer("METRICS_PORT", 0, 0, 65_535),
+    metricsToken,
     logLevel: oneOf("LOG_LEVEL", "info", LOG_LEVELS),
   };
 
@@ -133,6 +150,12 @@ export function readConfig(env: Record<string, string | undefined>): Config {
       `PING_INTERVAL=${config.pingInterval}: must be below IDLE_TIMEOUT (${config.idleTimeout}), or quiet streams are cut`,
     );
   }
+  if (config.metricsPort === config.port && config.port !== 0) {
+    wrong.push(`METRICS_PORT=${config.port}: must be another than PORT, where everybody comes`);
+  }
   if (wrong.length > 0) throw new ConfigError(wrong.join("\n"));
   return config;
 }
+
+/** Whether only this machine reaches an address. A name other than localhost may stand for any address. */
+const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/i.test(host);

@@ -40,8 +40,8 @@ try {
 
 process.stdout.write(`
   Foyer ${packageJson.version}
-${config.page === "off" ? "" : `  page       ${server.url}/\n`}  address    ${server.url}/chat/api     docs ${server.url}/docs
-  database   ${embedded ? `embedded Postgres ${embedded.version} in ${embedded.dataDir}${embedded.joined ? " (was running)" : ""}` : `Postgres ${server.postgres} by DATABASE_URL`}
+${config.page === "off" ? "" : `  page       ${server.url}/\n`}  address    ${server.url}/chat/api${config.docs ? `     docs ${server.url}/docs` : ""}
+${server.metricsUrl === null ? "" : `  metrics    ${server.metricsUrl}\n`}  database   ${embedded ? `embedded Postgres ${embedded.version} in ${embedded.dataDir}${embedded.joined ? " (was running)" : ""}` : `Postgres ${server.postgres} by DATABASE_URL`}
   timeouts   idle ${config.idleTimeout} s, ping ${config.pingInterval} s, statement ${config.statementTimeout} s, drain ${config.drainTimeout} s
 
 `);

@@ -11,6 +11,8 @@ import { connectBus } from "./live/bus/postgres.ts";
 import { type Announce, credentialEnded, type Hint } from "./live/hints.ts";
 import { Hub } from "./live/hub.ts";
 import type { Log } from "./log.ts";
+import { Metrics } from "./metrics/metrics.ts";
+import { serveMetrics } from "./metrics/routes.ts";
 import { type Pace, Presence } from "./presence/presence.ts";
 import { readCursors } from "./rooms/cursor.ts";
 import { purgeRemovedRooms } from "./rooms/purge.ts";
@@ -30,6 +32,8 @@ export interface Server {
   /** How many streams are open, for tests and metrics. */
   readonly limits: Limits;
   readonly postgres: string;
+  /** Where the metrics are, if they have a port of their own. */
+  readonly metricsUrl: string | null;
   /** Drains: no new work, bye to the streams, what is under way finishes; then everything is closed. */
   stop(): Promise<void>;
 }
@@ -69,13 +73,16 @@ export async function startServer(config: Config, target: Target, log: Log, pace
     pace,
   );
   opened.defer(() => void presence.close()); // db.close waits for its last word, and not for too long
+  const metrics = new Metrics();
   const hub = new Hub(
     liveSource(db.sql, cursors, (credential) => callers.hear(credentialEnded(credential))),
     { pingMs: config.pingInterval * 1000, idleMs: config.idleTimeout * 1000 },
     (error, retryMs) =>
       log.warn({ message: String(error), retryMs: Math.round(retryMs) }, "live query failed; trying again"),
     presence,
+    (pairs) => metrics.asked(pairs),
   );
+  metrics.watch(hub);
   opened.defer(() => hub.shutDown());
 
   const hear = (hint: Hint) => {
@@ -98,6 +105,10 @@ export async function startServer(config: Config, target: Target, log: Log, pace
   const sweeping = sweepExpiredSessions(db.sql, log);
   opened.defer(() => sweeping.stop());
 
+  const { metricsPort } = config;
+  const scraped = metricsPort === null ? null : serveMetrics(metrics, { ...config, metricsPort });
+  opened.defer(() => scraped?.stop(true));
+
   let draining = false;
   const app = createApp({
     config,
@@ -108,15 +119,18 @@ export async function startServer(config: Config, target: Target, log: Log, pace
     hub,
     typists,
     announce,
+    metrics,
     draining: () => draining,
   });
   app.listen({ hostname: config.host, port: config.port });
   const { server } = app;
   if (!server) throw new Error("the server does not listen");
 
+  const address = `http://${config.host.includes(":") ? `[${config.host}]` : config.host}`;
   const closing = opened.move();
   return {
-    url: `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${server.port}`,
+    url: `${address}:${server.port}`,
+    metricsUrl: scraped && `${address}:${scraped.port}/metrics`,
     hub,
     limits,
     postgres,

@@ -53,6 +53,9 @@ test("without an environment everything has its default", () => {
     maxStreams: 20_000,
     bodyTimeout: 10,
     page: "on",
+    docs: true,
+    metricsPort: null,
+    metricsToken: null,
     logLevel: "info",
   });
 });
@@ -74,6 +77,9 @@ test("an empty value, and blanks around one, count for nothing", () => {
     "LIMIT_SIGN_IN",
     "MAX_STREAMS",
     "PAGE",
+    "DOCS",
+    "METRICS_PORT",
+    "METRICS_TOKEN",
     "LOG_LEVEL",
   ];
   expect(readConfig(Object.fromEntries(names.map((name) => [name, "  "])))).toEqual(readConfig({}));
@@ -105,6 +111,9 @@ test("every setting is read", () => {
     MAX_STREAMS: "900",
     BODY_TIMEOUT: "20",
     PAGE: "off",
+    DOCS: "on",
+    METRICS_PORT: "9100",
+    METRICS_TOKEN: "0123456789abcdef",
     LOG_LEVEL: "debug",
   };
   expect(readConfig(env)).toEqual({
@@ -133,6 +142,9 @@ test("every setting is read", () => {
     maxStreams: 900,
     bodyTimeout: 20,
     page: "off",
+    docs: true,
+    metricsPort: 9100,
+    metricsToken: "0123456789abcdef",
     logLevel: "debug",
   });
 });
@@ -151,6 +163,7 @@ test("a number is whole, and within its bounds", () => {
     BODY_TIMEOUT: [1, 600],
     SESSION_DAYS: [1, 400],
     SESSION_IDLE_DAYS: [1, 400],
+    METRICS_PORT: [0, 65_535],
   };
   for (const [name, [least, most]] of Object.entries(bounds)) {
     // Where one bounds the other, the other makes room.
@@ -213,6 +226,37 @@ test("a ping that is not quicker than the idle timeout is refused", () => {
     ]);
   }
   expect(wrong({ PING_INTERVAL: "1", IDLE_TIMEOUT: "2" })).toEqual([]);
+});
+
+test("the documentation is public by itself only where nobody from elsewhere comes", () => {
+  for (const [env, docs] of [
+    [{}, true],
+    [{ HOST: "localhost" }, true],
+    [{ HOST: "127.0.0.2" }, true],
+    [{ HOST: "::1" }, true],
+    [{ HOST: "0.0.0.0" }, false], // the image
+    [{ HOST: "::" }, false],
+    [{ HOST: "10.0.0.5" }, false],
+    [{ HOST: "127.0.0.1.example.com" }, false],
+    [{ TRUST_PROXY: "1" }, false],
+    [{ DOCS: "off" }, false],
+    [{ DOCS: "on", HOST: "0.0.0.0", TRUST_PROXY: "1" }, true],
+  ] as [Record<string, string>, boolean][]) {
+    expect([env, readConfig(env).docs]).toEqual([env, docs]);
+  }
+});
+
+test("the metrics' port is none that everybody comes to, and their token is long and never repeated", () => {
+  expect(wrong({ PORT: "8080", METRICS_PORT: "8080" })).toEqual([
+    "METRICS_PORT=8080: must be another than PORT, where everybody comes",
+  ]);
+  expect(wrong({ PORT: "0", METRICS_PORT: "0" })).toEqual([]);
+  for (const bad of ["s3cret", "s3cret".padEnd(257, "x"), "s3cret with blanks", "s3crét-0123456789"]) {
+    expect(wrong({ METRICS_TOKEN: bad })).toEqual([
+      "METRICS_TOKEN: takes 16 to 256 characters of ASCII, none of them a blank",
+    ]);
+  }
+  expect(wrong({ METRICS_TOKEN: "0123456789abcdef" })).toEqual([]);
 });
 
 test("an allowed origin is an origin, as a browser sends it", () => {

@@ -361,6 +361,15 @@ test("what a browser holds already is not sent again", async () => {
   expect(changed.status).toBe(200);
 });
 
+test("where it is off there is nothing of it", async () => {
+  const closed = await testServer({ DOCS: "off" }, server.database);
+  for (const path of ["/docs", "/docs/", "/docs/json", "/docs/page.js", "/docs/swagger-ui-bundle.js"]) {
+    const [here, nowhere] = [await fetch(closed.url + path), await fetch(`${closed.url}/nowhere`)];
+    expect([path, here.status, await here.text()]).toEqual([path, 404, await nowhere.text()]);
+  }
+  await closed.close();
+});
+
 test("nothing else of the packages is served", async () => {
   for (const path of [
     "/docs/package.json",

@@ -88,9 +88,19 @@ describe("start", () => {
     const { banner } = await start({ IDLE_TIMEOUT: "33", PING_INTERVAL: "7", DRAIN_TIMEOUT: "3" });
     expect(banner).toMatch(/Foyer \d+\.\d+\.\d+/);
     expect(banner).toMatch(/page +http:\/\/127\.0\.0\.1:\d+\/\n/);
-    expect(banner).toMatch(/address +http:\/\/127\.0\.0\.1:\d+\/chat\/api/);
+    expect(banner).toMatch(
+      /address +http:\/\/127\.0\.0\.1:\d+\/chat\/api {5}docs http:\/\/127\.0\.0\.1:\d+\/docs\n/,
+    );
+    expect(banner).not.toContain("metrics");
     expect(banner).toContain(`embedded Postgres 18.4 in ${folder}`);
     expect(banner).toContain("idle 33 s, ping 7 s, statement 5 s, drain 3 s");
+  });
+
+  test("the banner names the documentation and the metrics only where they are", async () => {
+    const { banner } = await start({ DOCS: "off", METRICS_PORT: "0" });
+    expect(banner).not.toContain("docs");
+    const [, metrics = ""] = /^ {2}metrics {4}(\S+)$/m.exec(banner) ?? [];
+    expect(await (await fetch(metrics)).text()).toContain("foyer_streams");
   });
 
   test.each([

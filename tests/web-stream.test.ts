@@ -67,6 +67,8 @@ describe("a stream", () => {
     await openTimeline(tab, room.id);
     await hasStatus(tab, "live");
 
+    const opened = () =>
+      own.requests.filter((request) => request.startsWith(`GET /stream/rooms/${room.id}?cursor=`));
     for (let round = 0; round < 2; round++) {
       const port = new URL(own.target).port;
       await stays.stop();
@@ -76,15 +78,15 @@ describe("a stream", () => {
       await hasStatus(tab, "live");
       await settle(ada, [tab]);
       await holdsAll(tab, room.id);
+      await eventually(() => again.hub.state.streams === 2); // the room's as well: from there it comes now
+      await there.send(room.id, `and up again ${round}`);
+      await holdsAll(tab, room.id);
       stays.stop = again.stop;
     }
     // Each time from where it stood, not from the beginning.
     const list = own.requests.filter((request) => request.startsWith("GET /stream/rooms?cursor="));
     expect(new Set(list).size).toBeGreaterThanOrEqual(2);
-    const room1 = own.requests.filter((request) =>
-      request.startsWith(`GET /stream/rooms/${room.id}?cursor=`),
-    );
-    expect(new Set(room1).size).toBeGreaterThanOrEqual(2);
+    expect(new Set(opened()).size).toBeGreaterThanOrEqual(2);
     await context.close();
     await own.close();
     await stays.stop();
@@ -186,12 +188,17 @@ describe("a stream", () => {
 
   test("of a browser without a network is offline at once, and back at once", async () => {
     const room = await ben.openRoom("offline", [ada]);
-    const tab = await tabOf({ ...QUICK, deliverMs: 10_000, retryMs: { first: 60_000, most: 60_000 } });
+    const tab = await tabOf({
+      ...QUICK,
+      deliverMs: 10_000,
+      watchdogMs: 60_000,
+      retryMs: { first: 60_000, most: 60_000 },
+    });
     await hasStatus(tab, "live");
     await tab.evaluate(() => window.client.onStatus(() => (document.title += ` ${window.client.status}`)));
+    pages.streams = "hold"; // a connection that is dead, and nobody has said so
     await context.setOffline(true);
     await hasStatus(tab, "offline");
-    pages.streams = "hold"; // a connection that is dead, and nobody has said so
     await ben.send(room.id, "missed");
     await context.setOffline(false);
     await hasStatus(tab, "connecting");

@@ -158,6 +158,17 @@ describe("a window of messages", () => {
     expect(window.atEnd).toBe(false);
   });
 
+  test("that has got further by itself than a page that it asked for is still at the end", () => {
+    const room = filled(100);
+    const window = opened(room);
+    window.replace(room.page(1, 40));
+    const newer = room.page(41, 60); // there was more after it
+    window.replace(room.newest());
+    window.extend("newer", newer);
+    expect(holds(window, room)).toEqual([51, 100]);
+    expect(window.atEnd).toBe(true);
+  });
+
   test("takes the answer to a send that others overtook once it joins", () => {
     const room = filled(10);
     const window = opened(room);
@@ -191,7 +202,7 @@ describe("a window of messages", () => {
   });
 
   test("is a part of the room without gaps, and current, whatever crosses", () => {
-    for (let round = 0; round < 300; round++) {
+    for (let round = 0; round < 1_000; round++) {
       const room = filled(Math.floor(Math.random() * 400));
       const window = opened(room);
       /** Answers that are under way: read already, and not yet arrived. */

@@ -1,13 +1,11 @@
 import { type AnyElysia, Elysia } from "elysia";
+import type { Config } from "../config.ts";
+import { pagePolicy } from "../headers.ts";
 import { describe } from "./document.ts";
 
 const HEADERS = {
-  // No other host, no inline script. Swagger UI draws with inline styles and images out of `data:`.
-  "content-security-policy":
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-  "x-content-type-options": "nosniff",
-  "referrer-policy": "no-referrer",
+  // Swagger UI draws with inline styles and images out of `data:`.
+  "content-security-policy": pagePolicy("style-src 'self' 'unsafe-inline'", "img-src 'self' data:"),
 };
 const DAY = 24 * 3600; // seconds
 
@@ -24,8 +22,9 @@ const FILES: Record<string, { file: URL; maxAge: number }> = {
   "/favicon-32x32.png": { file: vendored("favicon-32x32.png"), maxAge: DAY },
 };
 
-/** `GET /docs`: the API, for people; `GET /docs/json`: the same as an OpenAPI document, for programs. */
-export function docsRoutes(app: AnyElysia) {
+/** Unless `DOCS` is off: `GET /docs`: the API, for people; `GET /docs/json`: the same as an OpenAPI document, for programs. */
+export function docsRoutes(app: AnyElysia, config: Config) {
+  if (!config.docs) return new Elysia();
   let document: string | undefined;
   const docs = new Elysia({ prefix: "/docs", detail: { hide: true } }).get("/json", () => {
     document ??= JSON.stringify(describe(app));

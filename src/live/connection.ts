@@ -15,6 +15,9 @@ export interface Wire {
   beat?(now: number): void;
 }
 
+/** What a connection is: a stream of the list, one of a room, or a socket. */
+export type StreamKind = "rooms" | "room" | "ws";
+
 /** Something that a client listens to over a connection. */
 export interface Subscription {
   readonly connection: Connection;
@@ -45,6 +48,7 @@ export class Connection {
     public provenAt = 0,
     /** When the right ends by itself, if it does. */
     readonly until = Number.POSITIVE_INFINITY,
+    readonly kind: StreamKind = "rooms",
   ) {
     this.#lastSent = now;
   }

@@ -1,4 +1,4 @@
-import type { Connection, Subscription } from "./connection.ts";
+import type { Connection, StreamKind, Subscription } from "./connection.ts";
 import { Connections, type PresenceListener } from "./connections.ts";
 import type { ByeReason } from "./frame.ts";
 import { type Hint, parseHint } from "./hints.ts";
@@ -46,12 +46,14 @@ export class Hub {
    * @param limits milliseconds: a ping after so much silence; a reader that takes nothing for so long is cut
    * @param onFailure told of every live query that failed, and how long (ms) until the next try
    * @param presence told who comes and who goes
+   * @param onQuery told of every live query, and for how many pairs of a person and a room it asks
    */
   constructor(
     source: Source,
     limits: { pingMs: number; idleMs: number },
     private readonly onFailure: (error: unknown, retryMs: number) => void,
     presence?: PresenceListener,
+    onQuery: (pairs: number) => void = () => {},
   ) {
     this.#connections = new Connections(
       limits,
@@ -59,18 +61,19 @@ export class Hub {
       (connection) => this.end(connection, "signed-out"),
       presence,
     );
-    const onQuery = () => {
+    const asks = (pairs: number) => {
       this.#queries++;
+      onQuery(pairs);
     };
     this.#rights = new Rights(
       source,
       this.#connections,
       (connection) => this.end(connection, "signed-out"),
-      onQuery,
+      () => this.#queries++,
     );
     const prove: Prove = (connections, revocations) => this.#rights.prove(connections, revocations);
-    this.#lists = new Lists(source, this.#connections, prove, onQuery);
-    this.#timelines = new Timelines(source, this.#connections, prove, onQuery);
+    this.#lists = new Lists(source, this.#connections, prove, asks);
+    this.#timelines = new Timelines(source, this.#connections, prove, asks);
     this.#parts = [this.#rights, this.#lists, this.#timelines];
     this.#sweepTimer = setInterval(() => {
       if (this.#lists.sweepDue) this.#lists.sweep();
@@ -89,6 +92,13 @@ export class Hub {
       queries: this.#queries,
       events: this.#connections.events,
     };
+  }
+
+  /** How many of each kind are open. */
+  get open(): Record<StreamKind, number> {
+    const open = { rooms: 0, room: 0, ws: 0 };
+    for (const { kind } of this.#connections.all()) open[kind]++;
+    return open;
   }
 
   /** Whether a new stream can be served: not while going down, nor while the database does not answer. */

@@ -60,7 +60,16 @@ export function streamRoutes(parts: {
       log.info({ user: caller.id, ...about, reason, seconds }, "stream closed");
     };
     const { id, credential, provenAt, until } = caller;
-    const connection = new Connection(id, credential, wire, opened, onEnd, provenAt, until);
+    const connection = new Connection(
+      id,
+      credential,
+      wire,
+      opened,
+      onEnd,
+      provenAt,
+      until,
+      "room" in about ? "room" : "rooms",
+    );
     if (!hub.join(connection)) {
       leaveSeat();
       throw unauthenticated();

@@ -93,7 +93,7 @@ export class Socket {
       parts.log.info({ user: caller.id, reason, seconds }, "socket closed");
     };
     const { id, credential, provenAt, until } = caller;
-    this.#connection = new Connection(id, credential, wire, this.#opened, onEnd, provenAt, until);
+    this.#connection = new Connection(id, credential, wire, this.#opened, onEnd, provenAt, until, "ws");
     parts.log.info({ user: caller.id }, "socket opened");
     if (!parts.hub.join(this.#connection)) this.#connection.end("signed-out");
   }

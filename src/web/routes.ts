@@ -1,31 +1,17 @@
 import { Elysia } from "elysia";
 import type { Config } from "../config.ts";
+import { pagePolicy } from "../headers.ts";
 import { faultOf, type Log } from "../log.ts";
 import { notFound } from "../problem.ts";
 import { type PageFile, pageFiles } from "./bundle.ts";
 import { chooseEncoding } from "./encoding.ts";
 
-/** Nothing inline, nothing of another host, and no string becomes HTML or script. */
-const POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self'",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'", // the page sends by script; where that fails, a password must not end up in an address
-  "frame-ancestors 'none'",
-  "require-trusted-types-for 'script'",
-  "trusted-types 'none'",
-].join("; ");
-
 const HEADERS = {
-  "content-security-policy": POLICY,
-  "x-content-type-options": "nosniff",
-  "referrer-policy": "no-referrer",
-  "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-  "cross-origin-opener-policy": "same-origin",
-  "cross-origin-resource-policy": "same-origin",
+  "content-security-policy": [
+    pagePolicy("style-src 'self'", "img-src 'self'"),
+    "require-trusted-types-for 'script'", // no string becomes HTML or script
+    "trusted-types 'none'",
+  ].join("; "),
   vary: "accept-encoding",
 };
 const ASKED_ANEW = "no-cache";

@@ -16,7 +16,7 @@ export interface Route {
 
 /** The API's own routes. Composed, not running: nothing here is called. */
 export const ROUTES: Route[] = createApp({ config: readConfig({}), db: {} } as Parts)
-  .routes.filter((route) => route.path.startsWith("/chat/api/"))
+  .routes.filter((route) => route.path.startsWith("/chat/api/") && !route.hooks.detail?.hide)
   .map(({ method, path, hooks }) => ({
     method: method as string,
     path: withoutSlash(path).slice("/chat/api".length),

@@ -60,8 +60,8 @@ export class Lists {
     private readonly source: ListSource,
     private readonly connections: Connections,
     private readonly prove: Prove,
-    /** Told of every query. */
-    private readonly onQuery: () => void,
+    /** Told of every query, and how much it asks for. */
+    private readonly onQuery: (pairs: number) => void,
   ) {}
 
   get size() {
@@ -150,7 +150,7 @@ export class Lists {
       return person && person.rooms === null ? person : [];
     });
     if (unknown.length === 0) return;
-    this.onQuery();
+    this.onQuery(unknown.length);
     const rooms = await this.source.rooms([...new Set(unknown.map((person) => person.userId))]);
     for (const person of unknown) {
       person.rooms ??= new Set();
@@ -233,7 +233,7 @@ export class Lists {
       }
     }
 
-    this.onQuery();
+    this.onQuery(asks.length);
     const { cursor, revocations, asked } = await this.source.list(asks);
     const lists = [...batch.joining, ...batch.people.flatMap(({ person }) => [...person.lists])];
     await this.prove(new Set(lists.map(({ connection }) => connection)), revocations);

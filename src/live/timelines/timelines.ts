@@ -65,7 +65,7 @@ export class Timelines {
     private readonly connections: Connections,
     private readonly prove: Prove,
     /** Told of every query. */
-    private readonly onQuery: () => void,
+    private readonly onQuery: (pairs: number) => void,
   ) {}
 
   get size(): number {
@@ -204,7 +204,7 @@ export class Timelines {
   }
 
   async #answer({ asks, pairs, rooms }: Batch): Promise<void> {
-    this.onQuery();
+    this.onQuery(asks.length + pairs.length);
     const { stretches, members, revocations } = await this.source.timelines(
       asks.map(({ ask }) => ask),
       pairs,
@@ -258,7 +258,7 @@ export class Timelines {
     for (const { timelines } of suspect.keys()) {
       for (const { roomId, userId } of timelines) pairs.set(keyOf({ roomId, userId }), { roomId, userId });
     }
-    this.onQuery();
+    this.onQuery(pairs.size);
     const still = new Set((await this.source.members([...pairs.values()])).map(keyOf));
     for (const [room, removals] of suspect) {
       room.removals = removals;

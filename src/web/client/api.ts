@@ -24,11 +24,17 @@ const TIME_LIMIT_MS = 20_000;
 
 /** The API, call by call. Every call rejects with ApiError or NetworkError. */
 export class Api {
-  /** @param base where it is, without a slash at the end */
-  constructor(
-    readonly base = "/chat/api",
-    private readonly timeLimitMs = TIME_LIMIT_MS,
-  ) {}
+  readonly base: string;
+  private readonly timeLimitMs: number;
+
+  /**
+   * @param base where it is, without a slash at the end: a path of the page's own server, or an address of another origin
+   * of the same site (`https://chat.example.org/chat/api`), which names the page's in ALLOWED_ORIGINS
+   */
+  constructor(base = "/chat/api", timeLimitMs = TIME_LIMIT_MS) {
+    this.base = base;
+    this.timeLimitMs = timeLimitMs;
+  }
 
   /** Who is signed in; null: nobody. */
   async session(): Promise<User | null> {
@@ -83,8 +89,10 @@ export class Api {
   unread = (id: number) => this.#call<UnreadReport>("GET", `/rooms/${id}/unread`);
 
   /** A page of messages: the newest, or one named way of `before`, `after`, `around`. */
-  messages = (id: number, page: { before?: number; after?: number; around?: number; limit?: number } = {}) =>
-    this.#call<MessagesPage>("GET", `/rooms/${id}/messages`, undefined, page);
+  messages = (
+    id: number,
+    page: { before?: number; after?: number; around?: number | undefined; limit?: number } = {},
+  ) => this.#call<MessagesPage>("GET", `/rooms/${id}/messages`, undefined, page);
   message = (id: number, seq: number) => this.#call<Message>("GET", `/rooms/${id}/messages/${seq}`);
   /** The same `clientId` again gives the same message. */
   send = (id: number, message: { body: string; clientId?: string; replyTo?: number | null }) =>

@@ -27,11 +27,14 @@ export class Client {
   #isSignedOut = false;
   #isClosed = false;
 
-  private constructor(
-    readonly api: Api,
-    public me: User,
-    private readonly pace: Pace,
-  ) {
+  readonly api: Api;
+  me: User;
+  private readonly pace: Pace;
+
+  private constructor(api: Api, me: User, pace: Pace) {
+    this.api = api;
+    this.me = me;
+    this.pace = pace;
     const signedOut = () => this.#signOut();
     this.#session = new Session(api, me.id, this.#surroundings, signedOut);
     this.outbox = new Outbox(api, me.id, this.#session, this.#surroundings, pace, signedOut);

@@ -2,6 +2,12 @@
 export class ApiError extends Error {
   override name = "ApiError";
 
+  readonly status: number;
+  readonly code: string;
+  readonly detail: string;
+  readonly errors: { path: string; message: string }[];
+  readonly retryAfterMs: number | null;
+
   /**
    * @param status of HTTP
    * @param code a stable word; `http-502` where the answer was no problem document (a proxy's page)
@@ -10,13 +16,18 @@ export class ApiError extends Error {
    * @param retryAfterMs how long the server asks to wait
    */
   constructor(
-    readonly status: number,
-    readonly code: string,
-    readonly detail: string,
-    readonly errors: { path: string; message: string }[] = [],
-    readonly retryAfterMs: number | null = null,
+    status: number,
+    code: string,
+    detail: string,
+    errors: { path: string; message: string }[] = [],
+    retryAfterMs: number | null = null,
   ) {
     super(detail);
+    this.status = status;
+    this.code = code;
+    this.detail = detail;
+    this.errors = errors;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 

@@ -46,14 +46,19 @@ export class Feed {
   #events = 0;
   readonly #forget: (() => void)[];
 
+  private readonly what: FeedSource;
+  cursor: string;
+  private readonly hooks: FeedHooks;
+  private readonly surroundings: Surroundings;
+  private readonly pace: Pace;
+
   /** @param cursor where to begin, and then where it stands; "": at the beginning */
-  constructor(
-    private readonly what: FeedSource,
-    public cursor: string,
-    private readonly hooks: FeedHooks,
-    private readonly surroundings: Surroundings,
-    private readonly pace: Pace,
-  ) {
+  constructor(what: FeedSource, cursor: string, hooks: FeedHooks, surroundings: Surroundings, pace: Pace) {
+    this.what = what;
+    this.cursor = cursor;
+    this.hooks = hooks;
+    this.surroundings = surroundings;
+    this.pace = pace;
     this.#forget = [
       surroundings.onNetwork.add(() => this.#networkChanged()),
       surroundings.onVisible.add(() => this.#woken()),
@@ -78,7 +83,8 @@ export class Feed {
       return;
     }
     const { url, events } = this.what;
-    const source = new EventSource(this.cursor ? `${url}?cursor=${encodeURIComponent(this.cursor)}` : url);
+    const address = this.cursor ? `${url}?cursor=${encodeURIComponent(this.cursor)}` : url;
+    const source = new EventSource(address, { withCredentials: true }); // as in request.ts
     this.#source = source;
     this.#opened = Date.now();
     this.#events = 0;

@@ -41,14 +41,27 @@ export class Line {
   #awakeAt = Date.now();
   readonly #forget: (() => void)[];
 
+  private readonly api: Api;
+  private readonly userId: number;
+  private readonly rooms: RoomList;
+  private readonly hooks: LineHooks;
+  private readonly surroundings: Surroundings;
+  private readonly pace: Pace;
+
   constructor(
-    private readonly api: Api,
-    private readonly userId: number,
-    private readonly rooms: RoomList,
-    private readonly hooks: LineHooks,
-    private readonly surroundings: Surroundings,
-    private readonly pace: Pace,
+    api: Api,
+    userId: number,
+    rooms: RoomList,
+    hooks: LineHooks,
+    surroundings: Surroundings,
+    pace: Pace,
   ) {
+    this.api = api;
+    this.userId = userId;
+    this.rooms = rooms;
+    this.hooks = hooks;
+    this.surroundings = surroundings;
+    this.pace = pace;
     this.#tabs = new Tabs(
       `foyer:${userId}`,
       {

@@ -26,14 +26,23 @@ export class ListStream {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #failures = 0;
 
+  private readonly api: Api;
+  private readonly hooks: ListStreamHooks;
+  private readonly surroundings: Surroundings;
+  private readonly pace: Pace;
+
   constructor(
-    private readonly api: Api,
+    api: Api,
     userId: number,
     cursor: string,
-    private readonly hooks: ListStreamHooks,
-    private readonly surroundings: Surroundings,
-    private readonly pace: Pace,
+    hooks: ListStreamHooks,
+    surroundings: Surroundings,
+    pace: Pace,
   ) {
+    this.api = api;
+    this.hooks = hooks;
+    this.surroundings = surroundings;
+    this.pace = pace;
     this.#feed = new Feed(
       { url: `${api.base}/stream/rooms`, events: ["rooms"], check: () => whoIsThere(api, userId) },
       cursor,

@@ -10,8 +10,12 @@ export class Members {
   #loading: Promise<void> | null = null;
   #again = false;
 
+  private readonly ask: () => Promise<Member[]>;
+
   /** @param ask for the list */
-  constructor(private readonly ask: () => Promise<Member[]>) {}
+  constructor(ask: () => Promise<Member[]>) {
+    this.ask = ask;
+  }
 
   /** The same array until something changes. */
   get list(): readonly Member[] {

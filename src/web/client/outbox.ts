@@ -1,5 +1,6 @@
 import type { Api } from "./api.ts";
 import type { Message } from "./contract.ts";
+import { deferred } from "./deferred.ts";
 import { ApiError, NetworkError } from "./errors.ts";
 import { Listeners } from "./listeners.ts";
 import { type Kept, OutboxStore } from "./outbox-store.ts";
@@ -42,15 +43,28 @@ export class Outbox {
   readonly #forget: () => void;
   #views = new Map<number, readonly Pending[]>();
 
+  private readonly api: Api;
+  private readonly userId: number;
+  private readonly session: Session;
+  private readonly surroundings: Surroundings;
+  private readonly pace: Pace;
+  /** Told of a 401: nothing more is sent. */
+  private readonly onSignedOut: () => void;
+
   constructor(
-    private readonly api: Api,
-    private readonly userId: number,
-    private readonly session: Session,
-    private readonly surroundings: Surroundings,
-    private readonly pace: Pace,
-    /** Told of a 401: nothing more is sent. */
-    private readonly onSignedOut: () => void,
+    api: Api,
+    userId: number,
+    session: Session,
+    surroundings: Surroundings,
+    pace: Pace,
+    onSignedOut: () => void,
   ) {
+    this.api = api;
+    this.userId = userId;
+    this.session = session;
+    this.surroundings = surroundings;
+    this.pace = pace;
+    this.onSignedOut = onSignedOut;
     this.#store = new OutboxStore(userId);
     this.#tab = new TabLock(`foyer:${userId}:tab:`);
     this.#forget = surroundings.onNetwork.add(() => {
@@ -180,7 +194,7 @@ export class Outbox {
   /** @returns whether it was woken before the time was up */
   #pause(line: { wake: () => void }, ms: number): Promise<boolean> {
     if (this.#stop.signal.aborted) return Promise.resolve(true);
-    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const { promise, resolve } = deferred<boolean>();
     const timer = setTimeout(() => resolve(false), ms);
     line.wake = () => {
       clearTimeout(timer);

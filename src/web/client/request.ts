@@ -15,8 +15,8 @@ export async function request<T>(method: string, url: string, limitMs: number, b
     response = await fetch(url, {
       method,
       headers: body === undefined ? {} : { "content-type": "application/json" },
-      body: body === undefined ? undefined : JSON.stringify(body),
-      credentials: "same-origin",
+      body: body === undefined ? null : JSON.stringify(body),
+      credentials: "include", // the API may be of another origin of this site
       cache: "no-store", // else Chromium lets a tab wait until another one's same request is answered
       signal: AbortSignal.timeout(limitMs),
     });

@@ -7,6 +7,9 @@ import { whoIsThere } from "./session.ts";
 import type { Slot, Slots } from "./slots.ts";
 import type { Surroundings } from "./surroundings.ts";
 
+/** Milliseconds for which a hidden tab keeps the right to a stream. */
+const LINGER_MS = 1_000;
+
 /** What a timeline needs of the client. */
 export interface RoomParts {
   api: Api;
@@ -44,17 +47,20 @@ export class RoomStream {
   #row: unknown;
   readonly #forget: (() => void)[];
 
-  constructor(
-    private readonly roomId: number,
-    private readonly parts: RoomParts,
-    private readonly hooks: RoomStreamHooks,
-  ) {
+  private readonly roomId: number;
+  private readonly parts: RoomParts;
+  private readonly hooks: RoomStreamHooks;
+
+  constructor(roomId: number, parts: RoomParts, hooks: RoomStreamHooks) {
+    this.roomId = roomId;
+    this.parts = parts;
+    this.hooks = hooks;
     const { rooms, surroundings } = parts;
     this.#row = rooms.get(roomId);
     this.#forget = [
       surroundings.onVisible.add(() => {
         if (surroundings.visible) this.#go();
-        else this.#pause();
+        else this.#hide();
       }),
       rooms.listen(() => this.#listChanged()),
     ];
@@ -76,7 +82,8 @@ export class RoomStream {
   /** The person has just turned to this room. */
   #go(): void {
     if (this.#feed || this.#seeking || !this.#isWanted) return;
-    void this.#seek((onLost) => this.parts.slots.take(onLost));
+    if (this.#slot) this.#open(this.#slot);
+    else void this.#seek((onLost) => this.parts.slots.take(onLost));
   }
 
   /** Another tab has taken the slot away. */
@@ -145,16 +152,25 @@ export class RoomStream {
     if (this.#feed?.state === "failing") this.#refresh();
   }
 
-  #pause(): void {
+  /** The slot is kept for a moment: whoever only looks away and back robs nobody. */
+  #hide(): void {
+    this.#rest();
+    if (this.#slot) this.#timer = setTimeout(() => this.#pause(), LINGER_MS);
+  }
+
+  #rest(): void {
     clearTimeout(this.#timer);
     this.#isRobbed = false;
     this.#seeking?.abort();
     this.#seeking = null;
-    if (this.#feed) {
-      this.#cursor = this.#feed.cursor;
-      this.#feed.close();
-      this.#feed = null;
-    }
+    if (!this.#feed) return;
+    this.#cursor = this.#feed.cursor;
+    this.#feed.close();
+    this.#feed = null;
+  }
+
+  #pause(): void {
+    this.#rest();
     if (this.#slot) this.#released = this.#slot.release();
     this.#slot = null;
   }

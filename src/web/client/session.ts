@@ -19,13 +19,15 @@ export class Session {
   readonly #stop = new AbortController();
   readonly #forget: () => void;
 
+  private readonly api: Api;
+  private readonly userId: number;
+  private readonly onEnded: () => void;
+
   /** @param onEnded told when it is no longer this person's */
-  constructor(
-    private readonly api: Api,
-    private readonly userId: number,
-    surroundings: Surroundings,
-    private readonly onEnded: () => void,
-  ) {
+  constructor(api: Api, userId: number, surroundings: Surroundings, onEnded: () => void) {
+    this.api = api;
+    this.userId = userId;
+    this.onEnded = onEnded;
     this.#note();
     const look = () => {
       if (this.isInDoubt) void this.confirm();

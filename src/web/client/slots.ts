@@ -1,3 +1,5 @@
+import { deferred } from "./deferred.ts";
+
 /** Streams of rooms in one browser: HTTP/1.1 has six connections to a host; the list takes one, and requests need some. */
 const SLOTS = 3;
 
@@ -14,8 +16,12 @@ const FREE_FOR_ALL: Slot = { release: () => Promise.resolve() };
  * one away from who has had it for longest, if need be; that one waits for the next. Without locks everybody may.
  */
 export class Slots {
+  private readonly name: string;
+
   /** @param name of the person's locks */
-  constructor(private readonly name: string) {}
+  constructor(name: string) {
+    this.name = name;
+  }
 
   /** One that is free, or else another tab's. @param onLost called when another tab has taken it away */
   async take(onLost: () => void): Promise<Slot> {
@@ -29,7 +35,7 @@ export class Slots {
   /** The next one that is free. @param wait aborted: no longer wanted @returns null: aborted */
   async next(onLost: () => void, wait: AbortController): Promise<Slot | null> {
     const { signal } = wait;
-    const { promise, resolve } = Promise.withResolvers<Slot | null>();
+    const { promise, resolve } = deferred<Slot | null>();
     let isFound = false;
     const requests = Array.from({ length: SLOTS }, async (_, i) => {
       const slot = await this.#request(i, { signal }, onLost);
@@ -46,8 +52,8 @@ export class Slots {
   /** @returns null: not available, or no longer wanted */
   #request(i: number, options: LockOptions, onLost: () => void): Promise<Slot | null> {
     if (!globalThis.navigator?.locks) return Promise.resolve(FREE_FOR_ALL);
-    const { promise: held, resolve: free } = Promise.withResolvers<void>();
-    const { promise, resolve } = Promise.withResolvers<Slot | null>();
+    const { promise: held, resolve: free } = deferred<void>();
+    const { promise, resolve } = deferred<Slot | null>();
     let state: "asked" | "held" | "released" = "asked";
     const over = navigator.locks
       .request(`${this.name}:room:${i}`, options, (lock) => {

@@ -1,3 +1,4 @@
+import { deferred } from "./deferred.ts";
 /** 128 random bits as text; crypto.randomUUID is missing where there is no secure context. */
 export const randomId = (): string =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join(
@@ -8,10 +9,13 @@ export const randomId = (): string =>
 export class TabLock {
   readonly id = randomId();
   readonly #stop = new AbortController();
-  readonly #held = Promise.withResolvers<void>();
+  readonly #held = deferred<void>();
+
+  private readonly prefix: string;
 
   /** @param prefix of the names of all these locks */
-  constructor(private readonly prefix: string) {
+  constructor(prefix: string) {
+    this.prefix = prefix;
     this.#request(this.id, () => this.#held.promise);
   }
 

@@ -1,4 +1,5 @@
 import type { RoomsPage } from "./contract.ts";
+import { deferred } from "./deferred.ts";
 import { about, type Pace } from "./pace.ts";
 import type { Surroundings } from "./surroundings.ts";
 
@@ -58,13 +59,17 @@ export class Tabs {
   #isClosed = false;
   readonly #forget: () => void;
 
+  private readonly name: string;
+  private readonly hooks: TabHooks;
+  private readonly surroundings: Surroundings;
+  private readonly pace: Pace;
+
   /** @param name of the lock and of the channel: the person's */
-  constructor(
-    private readonly name: string,
-    private readonly hooks: TabHooks,
-    private readonly surroundings: Surroundings,
-    private readonly pace: Pace,
-  ) {
+  constructor(name: string, hooks: TabHooks, surroundings: Surroundings, pace: Pace) {
+    this.name = name;
+    this.hooks = hooks;
+    this.surroundings = surroundings;
+    this.pace = pace;
     if (canShare()) {
       this.#channel = new BroadcastChannel(name);
       this.#channel.onmessage = ({ data }: MessageEvent<Note | null>) => this.#hear(data);
@@ -110,7 +115,7 @@ export class Tabs {
 
   /** Asks for the lock: in the queue, or by taking it away from who holds it. */
   #seek(how: { steal?: true }): void {
-    const { promise: held, resolve: release } = Promise.withResolvers<void>();
+    const { promise: held, resolve: release } = deferred<void>();
     const abort = new AbortController();
     const leave = () => {
       release();

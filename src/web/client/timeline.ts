@@ -48,10 +48,12 @@ export class Timeline {
   #failures = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(
-    readonly roomId: number,
-    private readonly parts: TimelineParts,
-  ) {
+  readonly roomId: number;
+  private readonly parts: TimelineParts;
+
+  constructor(roomId: number, parts: TimelineParts) {
+    this.roomId = roomId;
+    this.parts = parts;
     this.#members = new Members(() => parts.api.members(roomId));
     this.#typists = new Typists(parts.pace.typingMs, () => this.#tell());
     this.#stream = new RoomStream(roomId, parts, {

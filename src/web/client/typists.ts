@@ -5,10 +5,13 @@ export class Typists {
   readonly #until = new Map<number, { user: User; timer: ReturnType<typeof setTimeout> }>();
   #list: readonly User[] = [];
 
-  constructor(
-    private readonly lastsMs: number,
-    private readonly onChange: () => void,
-  ) {}
+  private readonly lastsMs: number;
+  private readonly onChange: () => void;
+
+  constructor(lastsMs: number, onChange: () => void) {
+    this.lastsMs = lastsMs;
+    this.onChange = onChange;
+  }
 
   /** The same array until something changes. */
   get list(): readonly User[] {

@@ -67,7 +67,7 @@ export class MessageWindow {
     }
     if (way === "newer" && (fresh.length === 0 || fresh[0]?.seq === last + 1)) {
       this.#messages = [...this.#messages, ...fresh].slice(-MOST);
-      if (page.after !== null) this.#newest = Math.max(this.#newest, this.#last + 1);
+      if (page.after !== null) this.#newest = Math.max(this.#newest, page.after + 1);
       this.#goOn(asked);
     }
   }
