@@ -161,6 +161,19 @@ describe("an owner remains", () => {
     expect(await answer(remove(ada, id, "me"))).toBe("409 last-owner");
   });
 
+  test("one who is deactivated does not count", async () => {
+    const id = await staffed();
+    const [admin, cat] = [await server.administrator(), await server.person("cat")];
+    await put(ada, id, cat, "owner");
+    const deactivate = (deactivated: boolean) =>
+      admin.must("PATCH", `/admin/users/${cat.user.id}`, { deactivated });
+    await deactivate(true);
+    expect(await answer(remove(ada, id, "me"))).toBe("409 last-owner");
+    expect(await answer(put(ada, id, "me", "member"))).toBe("409 last-owner");
+    await deactivate(false);
+    expect(await answer(remove(ada, id, "me"))).toBe("204");
+  });
+
   const moments: [string, (a: Client, b: Client, id: number) => Promise<any>[]][] = [
     ["both leave", (a, b, id) => [remove(a, id, "me"), remove(b, id, "me")]],
     ["both lower themselves", (a, b, id) => [put(a, id, "me", "member"), put(b, id, "me", "member")]],

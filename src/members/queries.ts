@@ -133,11 +133,11 @@ export async function removeMember(tx: Sql, caller: User, roomId: number, userId
      where user_id = ${userId} and room_id = ${roomId}`;
 }
 
-/** @throws Problem 409 `last-owner` if nobody else owns the room */
+/** @throws Problem 409 `last-owner` if nobody else owns the room; one who is deactivated would be nobody to turn to */
 async function keepAnOwner(tx: Sql, roomId: number, userId: number): Promise<void> {
   const [heir] = await tx`
-    select from memberships
-     where room_id = ${roomId} and role = 'owner' and user_id <> ${userId} and left_at is null limit 1`;
+    select from memberships m join users u on u.id = m.user_id and u.deactivated_at is null
+     where m.room_id = ${roomId} and m.role = 'owner' and m.user_id <> ${userId} and m.left_at is null limit 1`;
   if (!heir) {
     throw new Problem(409, "last-owner", "Make somebody else an owner first, or remove the room.");
   }
