@@ -12,7 +12,7 @@ import { withoutSlash } from "./docs/document.ts";
 import { docsRoutes } from "./docs/routes.ts";
 import { problemOf } from "./faults.ts";
 import { securityHeaders } from "./headers.ts";
-import { healthRoutes } from "./health.ts";
+import { HEALTH_CHECKS, healthRoutes } from "./health.ts";
 import { inviteRoutes } from "./invites/routes.ts";
 import type { Announce } from "./live/hints.ts";
 import type { Hub } from "./live/hub.ts";
@@ -47,14 +47,19 @@ export interface Parts {
   draining: () => boolean;
 }
 
+/** What an operator wants to know the sender of: no right, a wrong password, another site, too much at once. */
+const ATTEMPTS = new Set([401, 403, 429]);
+
 /** Composes the app from its parts; it listens nowhere yet. */
 export function createApp(parts: Parts) {
   const { config, log, db, metrics } = parts;
   const { sql } = db;
   const started = new WeakMap<Request, number>();
+  const refusals = new WeakMap<Request, { code: string; address: string }>(); // Bun knows the address until it has answered
   let isProxySeen = config.trustProxy > 0;
 
   return new Elysia({
+    handler: { standardHostname: false }, // or the path of http://dev/… would be looked for behind its first slash
     serve: {
       idleTimeout: connectionIdleTimeout(config),
       maxRequestBodySize: Number.MAX_SAFE_INTEGER, // Bun's own refusal is no problem document; body.ts bounds what is read
@@ -87,9 +92,15 @@ export function createApp(parts: Parts) {
       checkBody(request);
       return readBody(request, config.bodyTimeout * 1000);
     })
-    .onError({ as: "global" }, ({ error, code, request, set }) => {
+    .onError({ as: "global" }, ({ error, code, request, server, set }) => {
       const problem = asProblem(error, code, request, log);
       set.status = problem.status; // for the log line
+      if (ATTEMPTS.has(problem.status)) {
+        refusals.set(request, {
+          code: problem.code,
+          address: parts.callers.limits.addressOf(request, server),
+        });
+      }
       return problemResponse(problem);
     })
     .onAfterResponse({ as: "global" }, ({ request, route, set, responseValue }) => {
@@ -103,6 +114,7 @@ export function createApp(parts: Parts) {
           path: pathOf(request),
           status,
           ms: Math.round(ms * 10) / 10,
+          ...refusals.get(request),
         },
         "request",
       );
@@ -137,8 +149,7 @@ const connectionIdleTimeout = ({ idleTimeout, pingInterval, statementTimeout }: 
   Math.min(255, Math.max(idleTimeout, pingInterval + 5, statementTimeout + 6));
 
 /** What an orchestrator asks is always answered, whoever else may be at its address. */
-const isHealthCheck = ({ url }: Request): boolean =>
-  url.startsWith("/health/", url.indexOf("/", "https://".length));
+const isHealthCheck = (request: Request): boolean => HEALTH_CHECKS.has(pathOf(request));
 
 /** What a client is told of an error; what it is not told goes into the log. */
 function asProblem(error: unknown, code: string | number, request: Request, log: Log): Problem {

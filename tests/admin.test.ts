@@ -288,6 +288,13 @@ describe("a password that is reset", () => {
   });
 });
 
+test("who has no password, for another application vouches for them, is given none", async () => {
+  const ada = await server.person("ada");
+  await server.database.sql`update foyer.users set password_hash = null where id = ${ada.user.id}`;
+  expect(await answer(root.call("POST", `/admin/users/${ada.user.id}/password`))).toBe("409 no-password");
+  expect(await status(ada)).toBe(200);
+});
+
 describe("ending what somebody is signed in by", () => {
   test("ends every session and token, with their streams, and nobody else's", async () => {
     const [ada, ben] = [await server.person("ada"), await server.person("ben")];
@@ -506,19 +513,21 @@ describe("the audit", () => {
   });
 
   test("notes what a trusted proxy saw, and never what a client made up", async () => {
-    const trusting = await testServer({ TRUST_PROXY: "1" }, server.database);
-    try {
-      for (const [api, expected] of [
-        [trusting.api, "203.0.113.9"],
-        [server.api, expect.stringContaining("127.0.0.1")],
-      ] as const) {
-        const there = root.with({ ...root.headers, "x-forwarded-for": "198.51.100.1, 203.0.113.9" }, api);
+    const noted = async (trustProxy: number, forwarded: string) => {
+      const trusting = await testServer({ TRUST_PROXY: String(trustProxy) }, server.database);
+      try {
+        const there = root.with({ ...root.headers, "x-forwarded-for": forwarded }, trusting.api);
         await there.must("DELETE", `/admin/users/${(await server.person("ada")).user.id}/credentials`);
-        expect((await root.must("GET", "/admin/audit?limit=1")).acts[0].address).toEqual(expected);
+        return (await root.must("GET", "/admin/audit?limit=1")).acts[0].address;
+      } finally {
+        await trusting.close();
       }
-    } finally {
-      await trusting.close();
-    }
+    };
+    expect(await noted(1, "198.51.100.1, 203.0.113.9")).toBe("203.0.113.9");
+    expect(await noted(1, "2001:db8::9")).toBe("2001:db8::9");
+    expect(await noted(0, "198.51.100.1, 203.0.113.9")).toEndWith("127.0.0.1");
+    expect(await noted(2, "198.51.100.1")).toEndWith("127.0.0.1"); // it went past a proxy that would have added one
+    expect(await noted(1, "somebody else")).toEndWith("127.0.0.1");
   });
 });
 
@@ -560,12 +569,16 @@ describe("bun run admin", () => {
     const ada = await server.person("ada");
     const { handle } = ada.user;
     expect(await admin("create", handle)).toMatchObject({
-      out: `${handle} is an administrator now. The password is what it was.\n`,
+      out: expect.stringMatching(
+        RegExp(
+          `^${handle} is an administrator now. The password is what it was.\n\\(in the database of DATABASE_URL; `,
+        ),
+      ),
       code: 0,
     });
     expect((await signIn(ada)).status).toBe(200);
     expect(await admin("create", handle)).toMatchObject({
-      out: `${handle} is an administrator already. Nothing was changed.\n`,
+      out: expect.stringContaining(`${handle} is an administrator already. Nothing was changed.\n`),
       code: 0,
     });
     expect(await answer((await ada.signInAgain()).call("GET", "/admin/users"))).toBe("200");

@@ -200,7 +200,7 @@ const RULES: Record<string, Call[]> = {
     { of: "deactivating", body: { deactivated: true }, rule: administrators("200") },
     { of: "making an administrator", body: { administrator: true }, rule: administrators("200") },
   ],
-  "POST /admin/users/{id}/password": [{ rule: administrators("201") }],
+  "POST /admin/users/{id}/password": [{ of: "who has none", rule: administrators("409 no-password") }],
   "DELETE /admin/users/{id}/credentials": [{ rule: administrators("204") }],
   "GET /admin/rooms": [{ query: "?q=zq&limit=200", rule: administrators("200"), tells: ["name", "topic"] }],
   "DELETE /admin/rooms/{id}": [{ rule: administrators("204") }],

@@ -39,6 +39,31 @@ test("there is one live query at a time, and it takes all that is dirty, however
   hub.shutDown();
 });
 
+test("what ended is refused; an identity, which may have come back, is asked for at once", async () => {
+  const { userIds } = await bench.crowd(1);
+  const { source } = await bench.watched();
+  const asked: string[][] = [];
+  const hub = newHub({
+    ...source,
+    lapsed: (credentials) => {
+      asked.push(credentials);
+      return source.lapsed(credentials);
+    },
+  });
+  const [userId] = userIds as [number];
+  hub.hear(bench.credential);
+  bench.connect(hub, userId, new Reader());
+  expect(hub.state.streams).toBe(0);
+  bench.credential = "j987654"; // of nobody
+  hub.hear(bench.credential);
+  const late = bench.connect(hub, userId, new Reader());
+  expect(hub.state.streams).toBe(1);
+  await new Promise(setImmediate); // sooner than any sweep
+  expect(asked).toEqual([["j987654"]]);
+  await eventually(() => late.ended);
+  hub.shutDown();
+});
+
 test("who is said to have changed is asked at once whether they still have the right; nobody else is", async () => {
   const { userIds } = await bench.crowd(2);
   const [first, second] = userIds as [number, number];

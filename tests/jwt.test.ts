@@ -98,6 +98,31 @@ function byHand(
 const HS256 = { alg: "HS256" };
 
 describe("who is known", () => {
+  test("a browser that exchanges a token again keeps its session, and another person's token ends it", async () => {
+    const token = await issuer.token("ES256", { sub: newSubject() });
+    const first = await exchange(token);
+    const cookie = first.headers.getSetCookie()[0]?.split(";")[0] as string;
+    const person = Client.of(server.api, (await first.json()) as any, { cookie });
+    const stream = await person.stream();
+    const again = (given: string) =>
+      person.call("POST", "/session/jwt", { token: given }).then(({ headers }) => headers.getSetCookie()[0]);
+    expect(await again(token)).toStartWith(`${cookie};`);
+    const { sessions } = await person.must("GET", "/sessions");
+    expect(sessions).toHaveLength(1);
+    expect(await again(await issuer.token("ES256", { sub: newSubject() }))).not.toStartWith(`${cookie};`);
+    await stream.event("bye");
+    expect(await answer(person.call("GET", "/session"))).toBe(REFUSED);
+  });
+
+  test("a time of issue in the future does not freeze the name", async () => {
+    const sub = newSubject();
+    const future = Math.floor(Date.now() / 1000) + 3_000_000;
+    const told = await issuer.token("ES256", { sub, name: "From the future", iat: future });
+    expect((await (await me(told)).json()).name).toBe("From the future");
+    const later = await issuer.token("ES256", { sub, name: "From now" });
+    expect((await (await me(later)).json()).name).toBe("From now");
+  });
+
   test("by every algorithm of a key that is published, and by a shared secret", async () => {
     for (const alg of ALGORITHMS) expect([alg, await judged(await issuer.token(alg))]).toEqual([alg, "in"]);
     for (const alg of ["HS256", "HS384", "HS512"]) {
@@ -787,6 +812,9 @@ describe("when the right ends", () => {
     await Promise.all(readers.map((reader) => reader.until(({ events }) => events.length > 1)));
     const patch = (deactivated: boolean) => admin.must("PATCH", `/admin/users/${user.id}`, { deactivated });
     await patch(true);
+    const nextId = async () =>
+      (await server.database.sql`select last_value from users_id_seq`)[0]?.last_value;
+    const before = await nextId();
     expect(await judged(token)).toBe(REFUSED);
     expect(await judged(await issuer.token("ES256", { sub, name: "Another" }))).toBe(REFUSED);
     for (const reader of readers) {
@@ -795,8 +823,14 @@ describe("when the right ends", () => {
     }
     expect(await judged(there, secretServer.api)).toBe(REFUSED);
     expect(await server.database.sql`select from users where name = 'Another'`).toHaveLength(0);
+    expect(await nextId()).toBe(before); // nobody was made and taken back
     await patch(false);
     expect(await (await me(token)).json()).toEqual(user);
+    for (const client of [here, elsewhere]) {
+      const stream = await client.stream();
+      await stream.event("rooms");
+      stream.close();
+    }
   });
 
   test("nothing that is committed after a deactivation is told to a stream by JWT, hint or no hint", async () => {

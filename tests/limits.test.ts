@@ -1,7 +1,9 @@
 import { afterAll, afterEach, expect, test } from "bun:test";
 import { createApp, type Parts } from "../src/app.ts";
 import { readConfig } from "../src/config.ts";
+import type { Sql } from "../src/db/client.ts";
 import { withoutSlash } from "../src/docs/document.ts";
+import { healthRoutes } from "../src/health.ts";
 import { RATE_NAMES, type RateName, ROUTE_RATES, settingOf } from "../src/limits/rates.ts";
 import { Seats } from "../src/limits/seats.ts";
 import { answer, answers } from "./support/answer.ts";
@@ -162,6 +164,33 @@ test("every request is counted for its address, known or not, wherever it goes; 
   for (const path of ["/health/live", "/health/ready"]) {
     expect((await fetch(server.url + path)).status).toBe(200);
   }
+});
+
+test("no path makes a health check of what is none, however short the name of the host", async () => {
+  const server = await limited({ LIMIT_ADDRESS: "1+1/h" });
+  await fetch(`${server.url}/nowhere`);
+  for (const host of ["a", "abc", "localhost"]) {
+    for (const path of ["/health/chat/api/session/ways", "/health/live/chat/api/session/ways", "/health/"]) {
+      const raw = await RawStream.say(server.url, `GET ${path} HTTP/1.1\r\nhost: ${host}\r\n\r\n`);
+      await raw.until(() => raw.text.includes("\r\n\r\n"));
+      expect(raw.text).toStartWith("HTTP/1.1 429 ");
+      raw.vanish(false);
+    }
+  }
+});
+
+test("however many ask whether the server is ready, one statement at a time asks the database", async () => {
+  let statements = 0;
+  const counted = ((...args: Parameters<Sql>) => {
+    statements++;
+    return database.sql(...args);
+  }) as Sql;
+  const health = healthRoutes({ sql: counted, draining: () => false });
+  const ask = async () => (await health.handle(new Request("http://localhost/health/ready"))).status;
+  expect(await Promise.all(Array.from({ length: 50 }, ask))).toEqual(Array(50).fill(200));
+  expect(statements).toBe(1);
+  await ask();
+  expect(statements).toBe(2);
 });
 
 test("who is refused before the body was read may go on by the same connection, and the body is no request", async () => {

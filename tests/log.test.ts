@@ -58,21 +58,34 @@ beforeEach(() => {
 });
 
 test("a request is one line: method, path, status, milliseconds, and nothing else", async () => {
-  const response = await fetch(`${api}/users?q=ada`);
-  expect(response.status).toBe(401);
+  const response = await fetch(`${api}/session/ways?q=ada`);
+  expect(response.status).toBe(200);
   const [line] = await log.until("request");
   expect(line).toEqual({
     level: 30,
     time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
     msg: "request",
     method: "GET",
-    path: "/chat/api/users",
-    status: 401,
+    path: "/chat/api/session/ways",
+    status: 200,
     ms: expect.any(Number),
   });
   expect(line.ms).toBeGreaterThan(0);
   expect(log.lines).toHaveLength(1);
   expect(log.lines[0]).toEndWith("}\n");
+});
+
+test("of who was refused the line tells the address, and why", async () => {
+  const answers = [
+    await fetch(`${api}/users?q=ada`),
+    await fetch(`${api}/session`, { headers: { origin: "https://evil.example" } }),
+  ];
+  const lines = await log.until("request", 2);
+  expect(answers.map(({ status }) => status)).toEqual([401, 403]);
+  expect(lines.map(({ code, address }: any) => [code, address])).toEqual([
+    ["unauthenticated", "127.0.0.1"],
+    ["bad-origin", "127.0.0.1"],
+  ]);
 });
 
 test("the status is the one that the client got", async () => {

@@ -183,6 +183,19 @@ describe("POST /invites", () => {
     expect(await answer(ada.call("POST", "/invites", {}))).toBe("403 forbidden");
     expect(await answer(ada.with({}).call("POST", "/invites", {}))).toBe("401 unauthenticated");
   });
+
+  test("a link counts as long as who made it is an administrator", async () => {
+    const [root, admin] = [await open.administrator(), await open.administrator()];
+    const { invite } = await admin.must("POST", "/invites");
+    for (const [change, expected] of [
+      [{ administrator: false }, "403 bad-invite"],
+      [{ administrator: true, deactivated: true }, "403 bad-invite"],
+      [{ deactivated: false }, "201"],
+    ] as const) {
+      await root.must("PATCH", `/admin/users/${admin.user.id}`, change);
+      expect(await answer(signUp(byInvite, { ...someone(), invite }))).toBe(expected);
+    }
+  });
 });
 
 describe("bun run invite", () => {
@@ -203,7 +216,7 @@ describe("bun run invite", () => {
     const { status, out, err } = await run(["--days", "3", "--url", "https://chat.example.com/"]);
     expect({ status, err }).toEqual({
       status: 0,
-      err: expect.stringMatching(/^Good for one person, until .* UTC:\n$/),
+      err: expect.stringMatching(/^Good for one person, until .* UTC, in the database of DATABASE_URL:\n$/),
     });
     const code = /^https:\/\/chat\.example\.com\/#\/invite\/([\w-]{24})\n$/.exec(out)?.[1] as string;
     const [row] = await open.database.sql`
@@ -215,7 +228,7 @@ describe("bun run invite", () => {
   test("says where the link leads, and that nobody needs it", async () => {
     const { out, err } = await run([], { SIGNUP: "open", HOST: "0.0.0.0", PORT: "4000" });
     expect(out).toStartWith("http://127.0.0.1:4000/#/invite/");
-    expect(err).toContain("SIGNUP is open here");
+    expect(err).toContain("SIGNUP is open in this shell");
   });
 
   test("takes what it says it takes", async () => {

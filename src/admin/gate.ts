@@ -3,7 +3,6 @@ import { type Callers, callerOf } from "../auth/guard.ts";
 import type { Caller } from "../auth/queries.ts";
 import type { Config } from "../config.ts";
 import { notFound, Problem } from "../problem.ts";
-import { addressOf } from "./address.ts";
 import type { Actor } from "./audit.ts";
 
 const ADMIN = /^\/chat\/api\/+admin(\/|$)/;
@@ -33,5 +32,5 @@ export const adminGuard = (callers: Callers, config: Config) =>
     const { id } = await administrator(request, callers, config);
     set.headers["cache-control"] = "no-store";
     callers.limits.calls(id, request.method, route);
-    return { actor: { userId: id, address: addressOf(request, server, config) } satisfies Actor };
+    return { actor: { userId: id, address: callers.limits.sourceOf(request, server) } satisfies Actor };
   });

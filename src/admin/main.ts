@@ -1,5 +1,5 @@
 import { ConfigError, readConfig } from "../config.ts";
-import { withDatabase } from "../db/borrow.ts";
+import { databaseWords, withDatabase } from "../db/borrow.ts";
 import { type Created, CreateRefused, createAdministrator } from "./create.ts";
 
 const HELP = `bun run admin create HANDLE: makes an administrator
@@ -36,8 +36,11 @@ if (verb !== "create" || handle === undefined || rest.length > 0) {
 
 try {
   const config = readConfig(process.env);
+  const where = databaseWords(config);
   const created = await withDatabase(config, (sql) => sql.begin((tx) => createAdministrator(tx, handle)));
-  process.stdout.write(`${words(created)}\n`);
+  process.stdout.write(
+    `${words(created)}\n(${where}; the server's, if DATABASE_URL or DATA_DIR is the same)\n`,
+  );
 } catch (error) {
   const isUsage = error instanceof ConfigError || error instanceof CreateRefused;
   fail(error instanceof Error ? error.message : String(error), isUsage ? 2 : 1);

@@ -134,7 +134,14 @@ export async function resetPassword(
   passwordHash: string,
 ): Promise<string[]> {
   await lockAccounts(tx, actor, userId);
-  await tx`update users set password_hash = ${passwordHash} where id = ${userId}`;
+  const changed = await tx`
+    update users set password_hash = ${passwordHash} where id = ${userId} and password_hash is not null returning id`;
+  if (changed.length === 0)
+    throw new Problem(
+      409,
+      "no-password",
+      "This person signs in by another application, and has no password.",
+    );
   await record(tx, actor, "password-reset", { kind: "user", id: userId });
   return endCredentials(tx, userId, { tokens: false });
 }

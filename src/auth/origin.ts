@@ -41,7 +41,12 @@ export function checkOrigin(request: Request, trust: Trust): void {
   } else if (trust.allowedOrigins.includes(origin) || isOwn(origin, publicOrigin(request, trust))) {
     return;
   }
-  throw new Problem(403, "bad-origin", "The request comes from another site; see ALLOWED_ORIGINS.");
+  throw new Problem(
+    403,
+    "bad-origin",
+    "The request comes from a page of another origin than the one by which this server was reached. A proxy in front must " +
+      "pass Host on, with its port; other origins stand in ALLOWED_ORIGINS.",
+  );
 }
 
 /** Whether an `Origin` is the address by which this server was reached. */

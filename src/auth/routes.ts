@@ -48,6 +48,17 @@ export function authRoutes({ db, callers, config, announce }: Dependencies) {
     announce(...ended.map(credentialEnded));
     return { "set-cookie": sessionCookie(request, config, secret), "cache-control": "no-store" };
   };
+  /** The session that the browser's cookie names, if it is this person's and still holds. */
+  const sessionOf = async (request: Request, userId: number): Promise<string | null> => {
+    const secret = cookieOf(request, config);
+    if (secret === null) return null;
+    const found = await queries.findBySession(sql, hashSecret(secret), config);
+    return found?.id === userId ? secret : null;
+  };
+  const renewed = (request: Request, secret: string) => ({
+    "set-cookie": sessionCookie(request, config, secret),
+    "cache-control": "no-store",
+  });
   const publicUser = ({ id, handle, name }: queries.User): queries.User => ({ id, handle, name });
 
   const open = new Elysia({ tags: ["Identity"] })
@@ -102,7 +113,10 @@ export function authRoutes({ db, callers, config, announce }: Dependencies) {
     async ({ request, body, set }) => {
       if (!config.jwt) throw new Problem(403, "jwt-off", "This server takes no JWTs: none are set up.");
       const caller = await callers.identify({ kind: "jwt", value: body.token }, { statements: 0, ms: 0 });
-      Object.assign(set.headers, await signIn(request, caller.id, null));
+      // A page exchanges its token whenever it is loaded: the session that the browser's other tabs hold stays theirs.
+      const held = await sessionOf(request, caller.id);
+      const cookie = held === null ? await signIn(request, caller.id, null) : renewed(request, held);
+      Object.assign(set.headers, cookie);
       return publicUser(caller);
     },
     {

@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
 import type { Config } from "../config.ts";
 import { createLog } from "../log.ts";
 import { connectionOptions, open, type Target } from "./client.ts";
@@ -12,6 +14,15 @@ export function openConnection(target: Target): Connection {
   const options = { ...connectionOptions(0), max: 1, max_lifetime: null, idle_timeout: 0 };
   return open(target, options as ReturnType<typeof connectionOptions>);
 }
+
+/** Which database that is, for whoever runs a command: with another `DATA_DIR` than the server's it is another one. */
+export const databaseWords = ({ databaseUrl, dataDir }: Config): string => {
+  if (databaseUrl !== null) return "in the database of DATABASE_URL";
+  const folder = resolve(dataDir);
+  return existsSync(join(folder, "postgres"))
+    ? `in the database in ${folder}`
+    : `in a new database in ${folder}`;
+};
 
 /**
  * Works on the server's database, brought up to date: DATABASE_URL, or the embedded one, which is started if no

@@ -138,7 +138,7 @@ export const ANSWERS: Record<string, Answers> = {
   },
   "POST /chat/api/admin/users/:id/password": {
     success: { 201: schemas.newPassword },
-    problems: { 404: ["user-not-found"] },
+    problems: { 404: ["user-not-found"], 409: ["no-password"] },
     admin: true,
   },
   "DELETE /chat/api/admin/users/:id/credentials": {

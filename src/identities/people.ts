@@ -19,21 +19,22 @@ export const knowByJwt =
   (verifier: JwtVerifier, db: Database, announce: Announce) =>
   async (token: string): Promise<FoundCaller> => {
     const { issuer, subject, until, issuedAt, ...claims } = await verifier.verify(token);
-    const told = { name: cleanName(claims.name), at: new Date(issuedAt) };
+    const told = {
+      name: cleanName(claims.name),
+      at: new Date(Math.min(issuedAt, Math.floor(Date.now() / 1000) * 1000)),
+    };
     const wish = handleOf(claims.preferredUsername, told.name);
 
     /** Made once, however many ask at the same moment. */
     async function find() {
-      let isThere = false;
       for (let attempt = 1; attempt <= MOST_HANDLES; attempt++) {
         const known = await findByIdentity(db.sql, { issuer, subject });
+        if (known === "deactivated") throw unauthenticated();
         if (known) return known;
-        if (isThere) throw unauthenticated(); // its user is deactivated
         const handle = nextHandle(wish, attempt);
         const name = told.name ?? cleanName(claims.preferredUsername) ?? handle;
         const made = await createByIdentity(db.sql, { issuer, subject }, { handle, name }, told);
         if (typeof made === "object") return { ...made, toldName: told.name, toldAt: told.at };
-        isThere = made === "known";
       }
       throw new Error("no handle is free");
     }

@@ -11,14 +11,19 @@ export interface Identity {
 /** A user by identity, and the name that the issuer told last. */
 export type Known = Caller & { toldName: string | null; toldAt: Date };
 
-/** The user of an identity, if there is one who is not deactivated. */
-export async function findByIdentity(sql: Sql, { issuer, subject }: Identity): Promise<Known | undefined> {
-  const [row] = await sql<Known[]>`
+/** The user of an identity, if there is one; "deactivated": there is, and may not come in. */
+export async function findByIdentity(
+  sql: Sql,
+  { issuer, subject }: Identity,
+): Promise<Known | "deactivated" | undefined> {
+  const [row] = await sql<(Known & { active: boolean })[]>`
     select u.id, u.handle, u.name, 'j' || i.id as credential, i.name as "toldName", i.told_at as "toldAt",
-           u.administrator, r.count as "provenAt"
-      from identities i join users u on u.id = i.user_id and u.deactivated_at is null, revocations r
+           u.administrator, r.count as "provenAt", u.deactivated_at is null as active
+      from identities i join users u on u.id = i.user_id, revocations r
      where i.issuer = ${issuer} and i.subject = ${subject}`;
-  return row;
+  if (!row) return undefined;
+  const { active, ...known } = row;
+  return active ? known : "deactivated";
 }
 
 /**

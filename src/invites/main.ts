@@ -1,6 +1,6 @@
 import { hashSecret, newInviteCode } from "../auth/secrets.ts";
 import { type Config, ConfigError, readConfig } from "../config.ts";
-import { withDatabase } from "../db/borrow.ts";
+import { databaseWords, withDatabase } from "../db/borrow.ts";
 import { inviteLink } from "./link.ts";
 import { HELP, OptionError, readOptions } from "./options.ts";
 import { createInvite } from "./queries.ts";
@@ -24,17 +24,20 @@ try {
     process.exit(0);
   }
   const config = readConfig(process.env);
+  const where = databaseWords(config);
   const code = newInviteCode();
   const { expiresAt } = await withDatabase(config, (sql) =>
     createInvite(sql, { secretHash: hashSecret(code), days, createdBy: null }),
   );
   // The link alone goes where a program reads; what is for people, beside it.
   process.stderr.write(
-    `Good for one person, until ${expiresAt.toISOString().slice(0, 16).replace("T", " ")} UTC:\n`,
+    `Good for one person, until ${expiresAt.toISOString().slice(0, 16).replace("T", " ")} UTC, ${where}:\n`,
   );
   process.stdout.write(`${inviteLink(url ?? serverUrl(config), code)}\n`);
   if (config.signup !== "invite") {
-    process.stderr.write(`SIGNUP is ${config.signup} here: links count where it is "invite".\n`);
+    process.stderr.write(
+      `SIGNUP is ${config.signup} in this shell: the link counts where the server has "invite".\n`,
+    );
   }
 } catch (error) {
   const isUsage = error instanceof OptionError || error instanceof ConfigError;

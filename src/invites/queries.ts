@@ -16,10 +16,16 @@ export async function createInvite(
   return row as { id: number; expiresAt: Date };
 }
 
-/** Whether an invite counts: before a password is hashed for nothing. */
+/** Whether an invite counts: unused, in its time, and of somebody who may still make one. */
+const counts = (sql: Sql) => sql`
+  used_at is null and expires_at > now()
+  and (created_by is null
+       or exists (select from users where id = created_by and administrator and deactivated_at is null))`;
+
+/** Whether this one counts: before a password is hashed for nothing. */
 export async function isInvited(sql: Sql, secretHash: Buffer): Promise<boolean> {
   const rows = await sql`
-    select from invites where secret_hash = ${secretHash} and used_at is null and expires_at > now()`;
+    select from invites where secret_hash = ${secretHash} and ${counts(sql)}`;
   return rows.length > 0;
 }
 
@@ -31,6 +37,6 @@ export async function isInvited(sql: Sql, secretHash: Buffer): Promise<boolean> 
 export async function useInvite(tx: Sql, secretHash: Buffer, userId: number): Promise<boolean> {
   const rows = await tx`
     update invites set used_at = now(), used_by = ${userId}
-     where secret_hash = ${secretHash} and used_at is null and expires_at > now() returning id`;
+     where secret_hash = ${secretHash} and ${counts(tx)} returning id`;
   return rows.length > 0;
 }

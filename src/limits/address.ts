@@ -1,4 +1,4 @@
-import { isIPv4, isIPv6 } from "node:net";
+import { isIP, isIPv4, isIPv6 } from "node:net";
 
 /** Names the address of who asks, for counting: an IPv4 address, or the network (/64) of an IPv6 one. */
 export type Address = string;
@@ -7,17 +7,25 @@ export type Address = string;
 const NOWHERE: Address = "-";
 
 /**
- * The address to count a request by: the connection's own; behind proxies that are trusted (`TRUST_PROXY`), what the
+ * The address that a request came from: the connection's own; behind proxies that are trusted (`TRUST_PROXY`), what the
  * outermost of them saw. Each proxy adds, at the right end of `X-Forwarded-For`, whom it was called by, so a client can
  * make up only what stands further left. Where that place is empty or holds no address, the connection's own counts.
  * @param own the connection's; asking for it costs more than all the rest here
  * @param trustProxy how many
  */
-export function addressOf(request: Request, own: () => string | undefined, trustProxy: number): Address {
-  const seen =
-    trustProxy > 0 ? request.headers.get("x-forwarded-for")?.split(",").at(-trustProxy) : undefined;
-  return (seen && normalize(withoutPort(seen.trim()))) || normalize(own() ?? "") || NOWHERE;
+export function sourceOf(
+  request: Request,
+  own: () => string | undefined,
+  trustProxy: number,
+): string | undefined {
+  const hop = trustProxy > 0 ? request.headers.get("x-forwarded-for")?.split(",").at(-trustProxy) : undefined;
+  const seen = hop && withoutPort(hop.trim());
+  return seen && isIP(seen) !== 0 ? seen : own();
 }
+
+/** The address to count a request by. */
+export const addressOf = (...asked: Parameters<typeof sourceOf>): Address =>
+  normalize(sourceOf(...asked) ?? "") ?? NOWHERE;
 
 /** Some proxies add a port: `203.0.113.7:4711`, `[2001:db8::1]:4711`. */
 function withoutPort(given: string): string {

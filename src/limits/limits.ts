@@ -1,5 +1,5 @@
 import { Problem } from "../problem.ts";
-import { type Address, addressOf } from "./address.ts";
+import { type Address, addressOf, sourceOf } from "./address.ts";
 import { Buckets, type Verdict } from "./buckets.ts";
 import { type RateName, type Rates, ROUTE_RATES } from "./rates.ts";
 import { Seats } from "./seats.ts";
@@ -54,6 +54,11 @@ export class Limits {
   /** The address that a request is counted by. */
   addressOf(request: Request, server: BunServer): Address {
     return addressOf(request, () => server?.requestIP(request)?.address, this.config.trustProxy);
+  }
+
+  /** The address that a request came from, in full; null where there is none. */
+  sourceOf(request: Request, server: BunServer): string | null {
+    return sourceOf(request, () => server?.requestIP(request)?.address, this.config.trustProxy) ?? null;
   }
 
   /** Counts a request by its address. @throws Problem 429 */

@@ -110,6 +110,7 @@ export class Hub {
   join(connection: Connection): boolean {
     if (this.#closed || this.#rights.refuses(connection.credential)) return false;
     this.#connections.add(connection);
+    this.#wake();
     return true;
   }
 

@@ -29,9 +29,15 @@ export class Rights {
     private readonly onQuery: () => void,
   ) {}
 
-  /** Whether a session ended meanwhile that was good when its request was let in. */
+  /**
+   * Whether a session ended meanwhile that was good when its request was let in. An identity may have come back with its
+   * user: that is asked in the next round.
+   */
   refuses(credential: string): boolean {
-    return this.#refused.has(credential);
+    if (!this.#refused.has(credential)) return false;
+    if (!credential.startsWith("j")) return true;
+    this.doubt([credential]);
+    return false;
   }
 
   revoke(credential: string): void {

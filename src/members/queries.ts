@@ -133,7 +133,7 @@ export async function removeMember(tx: Sql, caller: User, roomId: number, userId
      where user_id = ${userId} and room_id = ${roomId}`;
 }
 
-/** @throws Problem 409 `last-owner` if nobody else owns the room; one who is deactivated would be nobody to turn to */
+/** @throws Problem 409 `last-owner` if nobody else owns the room who could sign in */
 async function keepAnOwner(tx: Sql, roomId: number, userId: number): Promise<void> {
   const [heir] = await tx`
     select from memberships m join users u on u.id = m.user_id and u.deactivated_at is null

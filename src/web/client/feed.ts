@@ -114,7 +114,8 @@ export class Feed {
   }
 
   #bye(reason: string): void {
-    if (reason === "signed-out") this.#end("signed-out");
+    // Of a session that ended: the browser may have another one by now, from another tab.
+    if (reason === "signed-out") this.#failed(true);
     else if (reason === "removed") this.#end("gone");
     else this.#failed(false);
   }
