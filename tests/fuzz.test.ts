@@ -8,12 +8,13 @@ import { Client } from "./support/client.ts";
 import { type EventReader, inOrder } from "./support/events.ts";
 import { eventually } from "./support/eventually.ts";
 import { Issuer } from "./support/issuer.ts";
-import { checkProblem } from "./support/problem.ts";
+import { checkProblem, INNER } from "./support/problem.ts";
 import {
   type AnyRequest,
   anyRequest,
   CANARY,
   type Credential,
+  junk,
   ROUTES,
   type Route,
 } from "./support/requests.ts";
@@ -101,12 +102,21 @@ const REMOVES = new Set([
   "DELETE /admin/rooms/:id",
   "DELETE /rooms/:id/members/:userId",
 ]);
-const MAKES = new Set(["POST /rooms", "POST /rooms/:id/messages"]);
+/** What makes something to ask for, and what seldom finds what it asks for. */
+const SELDOM = new Set([
+  "POST /rooms",
+  "POST /rooms/:id/messages",
+  "GET /rooms/:id/messages/:seq",
+  "PATCH /rooms/:id/messages/:seq",
+  "DELETE /rooms/:id/messages/:seq",
+  "PUT /rooms/:id/messages/:seq/reactions/:emoji",
+  "DELETE /rooms/:id/messages/:seq/reactions/:emoji",
+]);
 function often(route: Route): number {
   const name = named(route);
   if (HASHES.has(name)) return 0.2;
   if (REMOVES.has(name)) return 0.3;
-  return MAKES.has(name) ? 3 : 1;
+  return SELDOM.has(name) ? 3 : 1;
 }
 const request = anyRequest(["ada", "ben"], FITTING, often);
 
@@ -292,6 +302,48 @@ test(`${REQUESTS.toLocaleString("en")} requests at random: no error of ours, not
   // Random as they are, they have reached what they asked for: all but the socket, for which one must ask otherwise.
   expect(ROUTES.map(named).filter((route) => !wellAnswered.has(route))).toEqual(["GET /ws"]);
 }, 600_000);
+
+test("frames at random over a socket are answered or refused, and it lives on", async () => {
+  const frame = fc.oneof(
+    fc.record(
+      {
+        subscribe: fc.oneof(fc.constantFrom("rooms", "room"), junk),
+        id: fc.oneof(fc.integer({ min: 1, max: 60 }), junk),
+        cursor: fc.oneof(fc.constantFrom("0.0", "1.1", "9007199254740991.0"), junk),
+      },
+      { requiredKeys: ["subscribe", "id"] },
+    ),
+    fc.record({ unsubscribe: fc.oneof(fc.constantFrom("rooms", "room"), junk), id: junk }),
+    fc.record({ typing: fc.oneof(fc.integer({ min: 1, max: 60 }), junk) }),
+    junk,
+  );
+  const frames = fc.array(
+    fc.oneof(
+      { weight: 5, arbitrary: frame.map((value) => JSON.stringify(value)) },
+      {
+        weight: 1,
+        arbitrary: fc.oneof(fc.string({ unit: "grapheme" }), fc.constantFrom("", "{", "[".repeat(9_000))),
+      },
+    ),
+    { minLength: 20, maxLength: 20 },
+  );
+  await fc.assert(
+    fc.asyncProperty(frames, async (sent) => {
+      const socket = await (cast.ben as Known).token.socket();
+      for (const text of sent) socket.send(text);
+      socket.send("that is all");
+      await socket.until(() => socket.of("error").some(({ re }) => re === "that is all"));
+      for (const { data } of socket.of("error")) {
+        expect(data.code).toMatch(/^[a-z]+(-[a-z]+)*$/);
+        expect(data.status).toBeLessThan(500);
+        expect(JSON.stringify(data)).not.toMatch(INNER);
+      }
+      expect(JSON.stringify(socket.frames)).not.toContain(CANARY);
+      await socket.close();
+    }),
+    { numRuns: 100, seed: SEED, endOnFailure: true },
+  );
+}, 60_000);
 
 test("after that the server serves, and what streams and lists tell is what is there", async () => {
   const { ada, ben } = cast as Record<"ada" | "ben", Known>;
