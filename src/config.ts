@@ -106,6 +106,11 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     (name) => text(name, ""),
     (line) => wrong.push(line),
   );
+  // Misspelled, a limit would silently be another one.
+  const limits = new Set([...RATE_NAMES.map(settingOf), "LIMIT_STREAMS"]);
+  for (const name of Object.keys(env).filter((name) => name.startsWith("LIMIT_") && !limits.has(name))) {
+    wrong.push(`${name}: there is no such setting; there are ${[...limits].join(", ")}`);
+  }
   const rates = Object.fromEntries(
     RATE_NAMES.map((name) => {
       const given = text(settingOf(name), RATES[name]);

@@ -35,7 +35,17 @@ try {
 } catch (error) {
   await embedded?.stop();
   if (error instanceof MigrationError) fail(error.message);
-  fail(`cannot start: ${error instanceof Error ? error.message : error}`);
+  fail(`cannot start: ${blame(error)}${error instanceof Error ? error.message : error}`);
+}
+
+/** The setting that an error of the system comes from, where that is plain. */
+function blame(error: unknown): string {
+  const { syscall, code } = Object(error) as { syscall?: string; code?: string };
+  if (syscall === "listen") return `HOST=${config.host}, PORT=${config.port}: `;
+  if (config.databaseUrl === null) return code?.startsWith("E") ? `DATA_DIR=${config.dataDir}: ` : "";
+  return /^(E[A-Z]+|CONNECT_TIMEOUT)$/.test(code ?? "")
+    ? "DATABASE_URL: the database cannot be reached: "
+    : "";
 }
 
 process.stdout.write(`

@@ -17,7 +17,7 @@ TypeRegistry.Set<TextOptions>("Text", ({ minLength, maxLength, pattern }, value)
   if (typeof value !== "string" || value.length < minLength || value.length > 2 * maxLength) return false;
   if (value.includes("\0") || !value.isWellFormed()) return false;
   if (value.length > maxLength && Array.from(value).length > maxLength) return false;
-  return pattern === undefined || new RegExp(pattern).test(value);
+  return pattern === undefined || new RegExp(pattern, "u").test(value);
 });
 
 /** Text of so many characters (code points), well-formed, without NUL. */
@@ -31,12 +31,15 @@ FormatRegistry.Set("integer", (value) => /^-?\d+$/.test(value));
 export const integer = (options: { minimum: number; maximum?: number; description?: string }) =>
   Type.Integer({ maximum: MAX_ID, ...options });
 
+/** Something to be seen: a name of blanks or of marks of zero width would be a hole in every list. */
+export const VISIBLE = "[\\p{L}\\p{N}\\p{P}\\p{S}]";
+
 /** What people call themselves. */
 export const personName = text({
   minLength: 1,
   maxLength: 80,
-  pattern: "\\S",
-  description: "takes 1 to 80 characters, not only spaces",
+  pattern: VISIBLE,
+  description: "takes 1 to 80 characters, some of them to be seen",
 });
 
 /** Either, or null. */

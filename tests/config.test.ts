@@ -86,6 +86,12 @@ test("an empty value, and blanks around one, count for nothing", () => {
   expect(readConfig({ PORT: " 8080 ", LOG_LEVEL: "warn\n" })).toMatchObject({ port: 8080, logLevel: "warn" });
 });
 
+test("a limit that is misspelled is refused", () => {
+  expect(wrong({ LIMIT_SNED: "30+5/s" })).toEqual([
+    expect.stringContaining("LIMIT_SNED: there is no such setting"),
+  ]);
+});
+
 test("every setting is read", () => {
   const env = {
     HOST: "0.0.0.0",

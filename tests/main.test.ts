@@ -119,7 +119,7 @@ describe("start", () => {
   test("a database that is not there is told in one line, and exit status 1", async () => {
     const { child, output } = await start({ DATABASE_URL: "postgres://nobody:hidden@127.0.0.1:1/none" });
     expect(await child.exited).toBe(1);
-    expect(output()).toContain("foyer: cannot start");
+    expect(output()).toContain("foyer: cannot start: DATABASE_URL: ");
     expect(output()).toContain("ECONNREFUSED");
     expect(output()).not.toContain("hidden");
   });
@@ -128,8 +128,14 @@ describe("start", () => {
     using taken = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response() });
     const { child, output } = await start({ PORT: String(taken.port) });
     expect(await child.exited).toBe(1);
-    expect(output()).toContain("foyer: cannot start");
+    expect(output()).toContain(`foyer: cannot start: HOST=127.0.0.1, PORT=${taken.port}: `);
     expect(await postmaster()).toBeNull();
+  });
+
+  test("a data folder that cannot be is told by its setting, and exit status 1", async () => {
+    const { child, output } = await start({ DATA_DIR: "/etc/passwd/data" });
+    expect(await child.exited).toBe(1);
+    expect(output()).toContain("foyer: cannot start: DATA_DIR=/etc/passwd/data: ");
   });
 });
 

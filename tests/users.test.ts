@@ -186,6 +186,8 @@ describe("renaming oneself", () => {
     {},
     { name: "" },
     { name: "   " },
+    { name: "\u200b\u200d\u2060" },
+    { name: "\u0301\u202e" },
     { name: "x".repeat(81) },
     { name: "a\0" },
     { name: "\ud800" },

@@ -1,3 +1,5 @@
+import { VISIBLE } from "../schema.ts";
+
 /** Characters of a handle, as the table takes them. */
 const SHORTEST = 2;
 const LONGEST = 32;
@@ -8,10 +10,11 @@ const LOOKED_AT = 200;
 /** Of a person of whom nothing is told that a handle could be made of. */
 const NOBODY = "user";
 
-/** A claim as a person's name: one line, not only blanks; null if nothing is left. */
+/** A claim as a person's name: one line, with something to be seen; null if there is nothing. */
 export function cleanName(claim: string | null): string | null {
   const line = (claim ?? "").replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ").trim();
-  return Array.from(line).slice(0, LONGEST_NAME).join("").trim() || null;
+  const name = Array.from(line).slice(0, LONGEST_NAME).join("").trim();
+  return new RegExp(VISIBLE, "u").test(name) ? name : null;
 }
 
 /**

@@ -2,7 +2,7 @@ import { Elysia, t } from "elysia";
 import { type Dependencies, guard, type Spent } from "../auth/guard.ts";
 import { markerMoved, membershipChanged, roomChanged } from "../live/hints.ts";
 import { invalid } from "../problem.ts";
-import { integer, MAX_ID, nullable, pathId, text, words } from "../schema.ts";
+import { integer, MAX_ID, nullable, pathId, text, VISIBLE, words } from "../schema.ts";
 import type { Cursors } from "./cursor.ts";
 import { findRoom, listRooms } from "./list.ts";
 import * as queries from "./queries.ts";
@@ -15,8 +15,8 @@ const MOST_AT_ONCE = 1_000;
 const roomName = text({
   minLength: 1,
   maxLength: 100,
-  pattern: "\\S",
-  description: "takes 1 to 100 characters, not only spaces",
+  pattern: VISIBLE,
+  description: "takes 1 to 100 characters, some of them to be seen",
 });
 const topic = nullable(text({ minLength: 1, maxLength: 500 }));
 const seq = t.Object({ seq: integer({ minimum: 0 }) });

@@ -18,7 +18,7 @@ function PendingMessage({ conversation, pending }: { conversation: Conversation;
   const { outbox } = conversation.client;
   const words = {
     sending: t.sending,
-    waiting: t.waiting,
+    waiting: pending.problem?.status === 429 ? problemWords(pending.problem) : t.waiting,
     refused: t.refused(problemWords(pending.problem)),
   }[pending.state];
   return (
