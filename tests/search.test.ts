@@ -106,9 +106,14 @@ describe("a message is found", () => {
 
   test("newest first, over all rooms", async () => {
     const [w, ids] = [word(), [await room(), await room(), await room()]];
-    for (let i = 0; i < 9; i++) await ada.send(ids[(i * 2) % 3] as number, `${w} ${i}`);
-    const { messages } = await search(ada, w);
-    expect(messages.map(({ body }) => body)).toEqual(Array.from({ length: 9 }, (_, i) => `${w} ${8 - i}`));
+    const sent: { createdAt: string; roomId: number; seq: number }[] = [];
+    for (let i = 0; i < 9; i++) sent.push(await ada.send(ids[(i * 2) % 3] as number, `${w} ${i}`));
+    // Of one millisecond, the higher room first.
+    const order = sent.toSorted(
+      (a, b) => b.createdAt.localeCompare(a.createdAt) || b.roomId - a.roomId || b.seq - a.seq,
+    );
+    const place = ({ roomId, seq }: { roomId: number; seq: number }) => [roomId, seq];
+    expect((await search(ada, w)).messages.map(place)).toEqual(order.map(place));
   });
 
   test("in one room, where one is asked for", async () => {
