@@ -79,16 +79,18 @@ export function createApp(parts: Parts) {
       const readable = URL.canParse(request.url); // Bun gives the path alone where Host names none
       Object.assign(set.headers, securityHeaders(readable && publicOrigin(request, config).https));
       if (!readable) throw badRequest("The Host header names no host.");
-      Object.assign(set.headers, corsHeaders(request, pathOf(request), config));
+      const path = pathOf(request);
+      Object.assign(set.headers, corsHeaders(request, path, config));
       if (!isProxySeen && request.headers.has("x-forwarded-for")) {
         isProxySeen = true;
         log.warn(
           "a request has X-Forwarded-For, but TRUST_PROXY is 0: all who come by a proxy count as one address",
         );
       }
-      if (!isHealthCheck(request)) parts.callers.limits.arrives(request, server);
-      if (isMisread(request)) throw notFound("path");
-      await hideAdmin(request, parts.callers, config);
+      const misread = isMisread(request);
+      if (misread || !HEALTH_CHECKS.has(path)) parts.callers.limits.arrives(request, server);
+      if (misread) throw notFound("path");
+      await hideAdmin(request, path, parts.callers, config);
     })
     .onParse({ as: "global" }, ({ request }) => {
       checkBody(request);
@@ -149,10 +151,6 @@ export function createApp(parts: Parts) {
  */
 const connectionIdleTimeout = ({ idleTimeout, pingInterval, statementTimeout }: Config): number =>
   Math.min(255, Math.max(idleTimeout, pingInterval + 5, statementTimeout + 6));
-
-/** What an orchestrator asks is always answered, whoever else may be at its address. */
-const isHealthCheck = (request: Request): boolean =>
-  HEALTH_CHECKS.has(pathOf(request)) && !isMisread(request);
 
 /** What a client is told of an error; what it is not told goes into the log. */
 function asProblem(error: unknown, code: string | number, request: Request, log: Log): Problem {

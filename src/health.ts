@@ -2,7 +2,7 @@ import { Elysia } from "elysia";
 import type { Sql } from "./db/client.ts";
 import { unavailable } from "./problem.ts";
 
-/** What costs a client none of its limits (src/app.ts). */
+/** What costs a client none of its limits (src/app.ts): an orchestrator is always answered, whoever else is at its address. */
 export const HEALTH_CHECKS = new Set(["/health/live", "/health/ready"]);
 
 /** For the orchestrator: whether the process lives, and whether it should be sent requests. */

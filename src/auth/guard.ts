@@ -135,7 +135,6 @@ export const callerOf = async (
 /** The plugin behind which everything authenticated lives: it yields `caller`, or answers 401. */
 export const guard = (callers: Callers, config: Config) =>
   new Elysia().derive({ as: "scoped" }, async ({ request, route, set }) => {
-    set.headers["cache-control"] = "no-store";
     const spent: Spent = { statements: 0, ms: 0 };
     const caller = await callerOf(request, callers, config, spent);
     Object.assign(set.headers, callers.limits.calls(caller.id, request.method, route));

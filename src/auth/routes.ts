@@ -29,6 +29,10 @@ const badInvite = () =>
 export function authRoutes({ db, callers, config, announce }: Dependencies) {
   const { sql } = db;
 
+  const cookieHeader = (request: Request, secret: string) => ({
+    "set-cookie": sessionCookie(request, config, secret),
+  });
+
   /**
    * Starts a session, in place of the one that this browser had; its cookie goes into the response.
    * @throws Problem 401 if the password has changed since it was checked against `passwordHash`
@@ -46,7 +50,7 @@ export function authRoutes({ db, callers, config, announce }: Dependencies) {
     const ended = await queries.createSession(sql, session, config);
     if (!ended) throw wrongCredentials();
     announce(...ended.map(credentialEnded));
-    return { "set-cookie": sessionCookie(request, config, secret), "cache-control": "no-store" };
+    return cookieHeader(request, secret);
   };
   /** The session that the browser's cookie names, if it is this person's and still holds. */
   const sessionOf = async (request: Request, userId: number): Promise<string | null> => {
@@ -55,10 +59,6 @@ export function authRoutes({ db, callers, config, announce }: Dependencies) {
     const found = await queries.findBySession(sql, hashSecret(secret), config);
     return found?.id === userId ? secret : null;
   };
-  const renewed = (request: Request, secret: string) => ({
-    "set-cookie": sessionCookie(request, config, secret),
-    "cache-control": "no-store",
-  });
   const publicUser = ({ id, handle, name }: queries.User): queries.User => ({ id, handle, name });
 
   const open = new Elysia({ tags: ["Identity"] })
@@ -115,8 +115,10 @@ export function authRoutes({ db, callers, config, announce }: Dependencies) {
       const caller = await callers.identify({ kind: "jwt", value: body.token }, { statements: 0, ms: 0 });
       // A page exchanges its token whenever it is loaded: the session that the browser's other tabs hold stays theirs.
       const held = await sessionOf(request, caller.id);
-      const cookie = held === null ? await signIn(request, caller.id, null) : renewed(request, held);
-      Object.assign(set.headers, cookie);
+      Object.assign(
+        set.headers,
+        held === null ? await signIn(request, caller.id, null) : cookieHeader(request, held),
+      );
       return publicUser(caller);
     },
     {

@@ -35,3 +35,7 @@ export class ApiError extends Error {
 export class NetworkError extends Error {
   override name = "NetworkError";
 }
+
+/** How long the server asks to wait before the next try (ms). */
+export const retryAfterOf = (error: unknown): number =>
+  error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;

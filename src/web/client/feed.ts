@@ -1,4 +1,4 @@
-import { ApiError } from "./errors.ts";
+import { retryAfterOf } from "./errors.ts";
 import { about, type Pace, retryDelay } from "./pace.ts";
 import type { Surroundings } from "./surroundings.ts";
 
@@ -140,7 +140,7 @@ export class Feed {
         else this.#wait(delay, () => this.#open());
       },
       (error) => {
-        const atLeast = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
+        const atLeast = retryAfterOf(error);
         if (this.#asking === asking) this.#wait(atLeast + delay, () => this.#open());
       },
     );

@@ -1,7 +1,7 @@
 import type { Api } from "./api.ts";
 import { tick } from "./asked.ts";
 import type { RoomsPage } from "./contract.ts";
-import { ApiError, NetworkError } from "./errors.ts";
+import { ApiError, NetworkError, retryAfterOf } from "./errors.ts";
 import { ListStream } from "./list-stream.ts";
 import { type Pace, retryDelay } from "./pace.ts";
 import type { RoomList } from "./rooms.ts";
@@ -188,7 +188,7 @@ export class Line {
         if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
         if (this.#isClosed || this.#stream) return;
         if (error instanceof ApiError && error.status === 401) return this.hooks.signedOut();
-        const atLeast = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
+        const atLeast = retryAfterOf(error);
         this.#catchUp(retryDelay(this.pace.retryMs, failures, atLeast), failures + 1);
       }
     }, delay);

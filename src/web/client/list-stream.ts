@@ -1,6 +1,6 @@
 import type { Api } from "./api.ts";
 import type { RoomsPage } from "./contract.ts";
-import { ApiError, NetworkError } from "./errors.ts";
+import { ApiError, NetworkError, retryAfterOf } from "./errors.ts";
 import { Feed } from "./feed.ts";
 import { about, type Pace, retryDelay } from "./pace.ts";
 import { whoIsThere } from "./session.ts";
@@ -97,7 +97,7 @@ export class ListStream {
       if (spell !== this.#spell) return;
       if (error instanceof ApiError && error.status === 401) return this.hooks.signedOut();
       this.#isPolled = false;
-      const atLeast = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
+      const atLeast = retryAfterOf(error);
       delay = Math.max(delay, retryDelay(this.pace.retryMs, this.#failures++, atLeast));
       this.hooks.sign();
     }

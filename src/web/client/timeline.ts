@@ -1,5 +1,5 @@
 import type { Member, Message, MessagesPage, User } from "./contract.ts";
-import { ApiError, NetworkError } from "./errors.ts";
+import { ApiError, NetworkError, retryAfterOf } from "./errors.ts";
 import type { FeedEnd } from "./feed.ts";
 import { Listeners } from "./listeners.ts";
 import { Members } from "./members.ts";
@@ -234,7 +234,7 @@ export class Timeline {
     const error = this.#errors.get("news");
     if (!error) this.#failures = 0;
     else if (!this.#isClosed && !this.#gone) {
-      const atLeast = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
+      const atLeast = retryAfterOf(error);
       const delay = retryDelay(this.parts.pace.retryMs, this.#failures++, atLeast);
       this.#timer = setTimeout(() => void this.#refresh(), delay);
     }

@@ -32,5 +32,3 @@ export function useDoing() {
   };
   return { busy, error, run };
 }
-
-export type Doing = ReturnType<typeof useDoing>;
