@@ -71,7 +71,7 @@ export class Hub {
       (connection) => this.end(connection, "signed-out"),
       () => this.#queries++,
     );
-    const prove: Prove = (connections, revocations) => this.#rights.prove(connections, revocations);
+    const prove: Prove = (told, revocations) => this.#rights.prove(told, revocations);
     this.#lists = new Lists(source, this.#connections, prove, asks);
     this.#timelines = new Timelines(source, this.#connections, prove, asks);
     this.#parts = [this.#rights, this.#lists, this.#timelines];
