@@ -124,13 +124,13 @@ export class Hub {
    * @param onRemoved what to do when its person turns out not to be in the room
    */
   openTimeline(connection: Connection, roomId: number, cursor: string, onRemoved: () => void): Subscription {
-    return this.#open(
-      new TimelineSubscription(connection, roomId, cursor, onRemoved, (timeline) => {
-        this.#timelines.drained(timeline);
-        this.#wake();
-      }),
-    );
+    return this.#open(new TimelineSubscription(connection, roomId, cursor, onRemoved, this.#onDrained));
   }
+
+  readonly #onDrained = (timeline: TimelineSubscription): void => {
+    this.#timelines.drained(timeline);
+    this.#wake();
+  };
 
   #open<S extends ListSubscription | TimelineSubscription>(subscription: S): S {
     const { connection } = subscription;
