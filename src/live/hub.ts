@@ -34,7 +34,10 @@ export class Hub {
   readonly #timelines: Timelines;
   readonly #rights: Rights;
   readonly #sweepTimer: Timer;
-  /** Each with its own queries: one that fails does not keep the others from going on. */
+  /**
+   * Each with its own queries: one that fails does not keep the others from going on. Timelines come before lists, whose
+   * query is the longer one: it asks for every person of a room.
+   */
   readonly #parts: Part[];
   #running: Promise<void> | undefined;
   #failures = 0;
@@ -74,7 +77,7 @@ export class Hub {
     const prove: Prove = (told, revocations) => this.#rights.prove(told, revocations);
     this.#lists = new Lists(source, this.#connections, prove, asks);
     this.#timelines = new Timelines(source, this.#connections, prove, asks);
-    this.#parts = [this.#rights, this.#lists, this.#timelines];
+    this.#parts = [this.#rights, this.#timelines, this.#lists];
     this.#sweepTimer = setInterval(() => {
       if (this.#lists.sweepDue) this.#lists.sweep();
       this.#timelines.sweep();
