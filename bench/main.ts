@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { duration, Progress } from "../src/demo/progress.ts";
 import type { Bench, Context, Table } from "./bench.ts";
 import { growth } from "./benches/growth.ts";
+import { sends } from "./benches/sends.ts";
 import { Databases } from "./databases.ts";
 import { describeMachine } from "./machine.ts";
 import { help, OptionError, readOptions } from "./options.ts";
@@ -12,7 +13,7 @@ import { Programs, run } from "./programs.ts";
 import { reaches, toMarkdown } from "./report.ts";
 import { missingPackages } from "./tools.ts";
 
-const BENCHES: Bench[] = [growth];
+const BENCHES: Bench[] = [growth, sends];
 const names = BENCHES.map(({ name }) => name);
 const FASTIFY = join(import.meta.dir, "peers/fastify");
 
