@@ -85,14 +85,10 @@ export function streamRoutes(parts: {
 
   return new Elysia({ tags: ["Streams"] })
     .use(guard(callers, config))
-    .get(
-      "/stream/rooms",
-      (context) => openStream(context),
-      {
-        query: cursor,
-        detail: { summary: "The room list, live: Server-Sent Events `rooms`, `ping`, `bye`" },
-      },
-    )
+    .get("/stream/rooms", (context) => openStream(context), {
+      query: cursor,
+      detail: { summary: "The room list, live: Server-Sent Events `rooms`, `ping`, `bye`" },
+    })
     .get(
       "/stream/rooms/:id",
       async (context) => {

@@ -21,7 +21,10 @@ interface BunServer {
  * our own, for Elysia would format it anew; and its controller is what tells how much has not left yet.
  * @param request whose `signal` tells that the client has gone
  */
-export function openWire(request: Request, server: BunServer | null): { wire: StreamWire; response: Response } {
+export function openWire(
+  request: Request,
+  server: BunServer | null,
+): { wire: StreamWire; response: Response } {
   const stream = new Stream<Uint8Array>();
   const wire = new StreamWire(stream, request, server);
   request.signal.addEventListener("abort", () => wire.abandon());
@@ -40,7 +43,9 @@ class StreamWire implements Wire {
     private readonly request: Request,
     private readonly server: BunServer | null,
   ) {
-    this.#controller = (stream as unknown as { controller: ReadableStreamDefaultController<Uint8Array> }).controller;
+    this.#controller = (
+      stream as unknown as { controller: ReadableStreamDefaultController<Uint8Array> }
+    ).controller;
     this.#open = !request.signal.aborted;
   }
 
