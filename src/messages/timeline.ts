@@ -141,7 +141,7 @@ const readTimelines = (sql: Sql, asks: TimelineAsk[], pairs: Pair[]) => sql<Row[
     select room.ask, room.gone, room.reset, room.last_seq, room.change_count, room.removal_count, ${messageColumns(sql)}
       from room
       left join found m on m.ask = room.ask
-      left join users u on u.id = m.sender_id
+      left join lateral (select * from users where id = m.sender_id offset 0) u on true
   )
   select *
     from told
