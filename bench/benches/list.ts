@@ -16,7 +16,7 @@ const CONNECTIONS = [1, 32];
 /** Of those that answer at once; and of Foyer beside Flask, whose turns last until there are some answers. */
 const PACE = {
   full: { rounds: 5, seconds: 2, slow: { rounds: 3, seconds: 2, most: 24 } },
-  quick: { rounds: 3, seconds: 1, slow: { rounds: 1, seconds: 1, most: 3 } },
+  quick: { rounds: 2, seconds: 1, slow: { rounds: 1, seconds: 1, most: 3 } },
 };
 /** Milliseconds an answer from which on wrk's turns would be too short for it. */
 const SLOW_MS = 100;
