@@ -86,23 +86,14 @@ const membershipOf = (row: MemberRow): Membership => ({
   userJson: JSON.stringify(row.member),
 });
 
-/**
- * An array whose length the planner does not see. If it did, it would count on another plan for each length, and make one
- * anew for every query: that takes several times as long as the query.
- */
-const bigints = (sql: Sql, values: (number | null)[]) => sql`(select ${arrayLiteral(values)}::bigint[])`;
+// Arrays go in as "(select … )": the planner does not see how long they are. If it did, it would count on another plan for
+// each length, and make one anew for every query, which takes several times as long as the query.
 
 const membersOf = (sql: Sql, pairs: Pair[]) => sql`
   select m.room_id as member_room_id, m.user_id as member_id, m.last_read_seq,
          json_build_object('id', u.id, 'handle', u.handle, 'name', u.name) as member
-    from unnest(${bigints(
-      sql,
-      pairs.map(({ roomId }) => roomId),
-    )},
-                ${bigints(
-                  sql,
-                  pairs.map(({ userId }) => userId),
-                )}) as p (room_id, user_id)
+    from unnest((select ${arrayLiteral(pairs.map(({ roomId }) => roomId))}::bigint[]),
+                (select ${arrayLiteral(pairs.map(({ userId }) => userId))}::bigint[])) as p (room_id, user_id)
    cross join lateral (
            select * from memberships where user_id = p.user_id and room_id = p.room_id and left_at is null offset 0
          ) m
@@ -117,18 +108,9 @@ const membersOf = (sql: Sql, pairs: Pair[]) => sql`
 const readTimelines = (sql: Sql, asks: TimelineAsk[], pairs: Pair[]) => sql<Row[]>`
   with asked as (
     select *
-      from unnest(${bigints(
-        sql,
-        asks.map(({ roomId }) => roomId),
-      )},
-                  ${bigints(
-                    sql,
-                    asks.map(({ position }) => position?.seq ?? null),
-                  )},
-                  ${bigints(
-                    sql,
-                    asks.map(({ position }) => position?.changes ?? null),
-                  )})
+      from unnest((select ${arrayLiteral(asks.map(({ roomId }) => roomId))}::bigint[]),
+                  (select ${arrayLiteral(asks.map(({ position }) => position?.seq ?? null))}::bigint[]),
+                  (select ${arrayLiteral(asks.map(({ position }) => position?.changes ?? null))}::bigint[]))
            with ordinality as a (room_id, seq, changes, ask)
   ), room as materialized (
     select a.ask, a.changes, r.id, r.last_seq, r.change_count, r.removal_count, r.deleted_at is not null as gone, far.reset,
