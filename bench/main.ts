@@ -3,8 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { duration, Progress } from "../src/demo/progress.ts";
 import type { Bench, Context, Table } from "./bench.ts";
+import { fanout } from "./benches/fanout.ts";
 import { growth } from "./benches/growth.ts";
+import { screen } from "./benches/screen.ts";
 import { sends } from "./benches/sends.ts";
+import { streams } from "./benches/streams.ts";
 import { Databases } from "./databases.ts";
 import { describeMachine } from "./machine.ts";
 import { help, OptionError, readOptions } from "./options.ts";
@@ -13,7 +16,7 @@ import { Programs, run } from "./programs.ts";
 import { reaches, toMarkdown } from "./report.ts";
 import { missingPackages } from "./tools.ts";
 
-const BENCHES: Bench[] = [growth, sends];
+const BENCHES: Bench[] = [growth, sends, fanout, screen, streams];
 const names = BENCHES.map(({ name }) => name);
 const FASTIFY = join(import.meta.dir, "peers/fastify");
 
