@@ -11,9 +11,10 @@ export const NCHAN = "Nchan";
 const LISTENERS = 200;
 export const SENDERS = 8;
 const ROOM = 1;
-/** Of a message that is sent to see what Foyer makes of it, and of those that are sent to warm up. */
+/** The mark of the message that is sent to see what Foyer makes of it. */
 const SAMPLE = 0;
-const WARM_UP = 20;
+/** Not measured: once for all, so that the just-in-time compilers are through, and at the beginning of each turn. */
+const WARM_UP = { streams: 100, messages: 400, eachTurn: 20 };
 /** Milliseconds that messages may be on their way after the last one was acknowledged. */
 const DELIVERY_MS = 30_000;
 /** What Nchan puts around the data of an event. */
@@ -59,18 +60,24 @@ export class Broadcasters {
     const { foyer, event } = await startFoyer(context);
     const bare = await startBare(context);
     const peer = await context.programs.start(await nchan(freePort(), files));
-    return new Broadcasters(
+    const parts = new Broadcasters(
       [foyer, ofBare(bare, event), ofNchan(peer, event)],
       new Listeners(),
       context.databases,
     );
+    for (const broadcaster of parts.all) {
+      await parts.open(broadcaster, WARM_UP.streams);
+      await parts.tell(broadcaster, WARM_UP.messages, publishFast);
+      await parts.listeners.close();
+    }
+    return parts;
   }
 
   /** Opens streams at one of them, and sends a few messages that are not measured. */
   async open(broadcaster: Broadcaster, count: number): Promise<void> {
     const { program, streams, ready } = broadcaster;
     await this.listeners.open(program.url, streams(count), ready);
-    await this.tell(broadcaster, WARM_UP, publishFast);
+    await this.tell(broadcaster, WARM_UP.eachTurn, publishFast);
   }
 
   /**

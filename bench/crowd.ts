@@ -23,4 +23,5 @@ export async function fillCrowd({ sql }: Database, { users, rooms, each }: Crowd
     select u.id, 1 + (u.id * 7 + n) % ${rooms}::int from users u, generate_series(1, ${each}::int) n`;
   await sql`
     update rooms r set member_count = (select count(*) from memberships where room_id = r.id)`;
+  await sql`vacuum analyze`;
 }

@@ -40,7 +40,7 @@ export interface Deliveries {
 }
 
 /** How many are on their way at a time while a crowd comes in. */
-const AT_ONCE = 256;
+export const AT_ONCE = 256;
 /** Files that a process has open besides its streams, at most. */
 const OTHER_FILES = 200;
 
@@ -76,6 +76,10 @@ export class Listeners {
       onExit: () => this.#answer.reject(new Error("the listeners have ended")),
     });
     this.#answer.promise.catch(() => {});
+  }
+
+  get pid(): number {
+    return this.#child.pid;
   }
 
   /**
