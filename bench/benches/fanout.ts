@@ -13,7 +13,7 @@ const CROWDS = {
   ],
   quick: [{ streams: 1_000, messages: 200, paced: 60, perSecond: 20 }],
 };
-const ROUNDS = { full: 5, quick: 1 };
+const ROUNDS = { full: 4, quick: 1 };
 
 const WHY_SEND =
   "Each message is a send of its own here: who sends it and may, the commit, the query that reads it for the streams, which together cost as much CPU as writing to a few hundred of them. The more streams there are, the less it weighs.";

@@ -5,10 +5,10 @@ import { interleave, percentile, ratio, type Sample } from "../contest.ts";
 const STREAMS = 1_000;
 const RATES = [10, 100, 1_000];
 /** Messages by rate. */
-const MESSAGES = { full: [50, 400, 1_000], quick: [20, 150, 500] };
+const MESSAGES = { full: [50, 400, 1_000], quick: [20, 150, 1_000] };
 const ROUNDS = { full: 4, quick: 1 };
 /** Milliseconds after which the last message is to be with everybody, or the contestant does not keep up. */
-const PATIENCE_MS = 3_000;
+const PATIENCE_MS = 2_000;
 
 const WHY_COMMIT =
   "Between the two Foyer commits: a bare stream knows no disk, and a message is shown by Foyer when it is sure to stay.";
