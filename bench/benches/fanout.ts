@@ -8,8 +8,8 @@ import { interleave, ratio, type Sample } from "../contest.ts";
  */
 const CROWDS = {
   full: [
-    { streams: 1_000, messages: 400, paced: 100, perSecond: 20 },
-    { streams: 5_000, messages: 100, paced: 25, perSecond: 5 },
+    { streams: 1_000, messages: 300, paced: 80, perSecond: 20 },
+    { streams: 5_000, messages: 100, paced: 20, perSecond: 5 },
   ],
   quick: [{ streams: 1_000, messages: 200, paced: 60, perSecond: 20 }],
 };

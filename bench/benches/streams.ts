@@ -7,10 +7,11 @@ import { AT_ONCE, Listeners, type StreamOf } from "../listeners.ts";
 import type { Program } from "../programs.ts";
 
 const SIZES = {
-  // The while in which nothing happens is one or two intervals of pings.
-  full: { streams: 10_000, users: 1_000, rounds: 2, idleMs: 30_000 },
-  quick: { streams: 2_000, users: 500, rounds: 1, idleMs: 15_000 },
+  full: { streams: 10_000, users: 1_000, rounds: 2 },
+  quick: { streams: 2_000, users: 500, rounds: 1 },
 };
+/** Milliseconds in which nothing happens: one interval of pings. */
+const IDLE_MS = 15_000;
 const ROOMS = 1_000;
 const EACH = 20;
 /** Streams that come and go before memory is looked at: what a server needs once, it has then. */
@@ -36,7 +37,7 @@ interface Contestant {
 export const streams: Bench = {
   name: "streams",
   async measure(context: Context) {
-    const { streams, users, rounds, idleMs } = context.quick ? SIZES.quick : SIZES.full;
+    const { streams, users, rounds } = context.quick ? SIZES.quick : SIZES.full;
     const contestants = [
       await foyer(context, streams, users),
       {
@@ -50,7 +51,7 @@ export const streams: Bench = {
     const samples = await interleave(
       contestants.map((contestant) => ({
         name: contestant.name,
-        run: () => stay(contestant, listeners, idleMs),
+        run: () => stay(contestant, listeners),
       })),
       rounds,
       turn,
@@ -66,7 +67,7 @@ export const streams: Bench = {
     return [
       {
         title: "Streams that stay open",
-        about: `The room list of ${users.toLocaleString("en")} people in ${EACH} rooms each, open ${streams / users} times each: the memory that came with the streams (Pss) and the CPU of ${idleMs / 1_000} s in which nothing happens but pings and Foyer's looks for what no hint told of, the memory at their end; then a restart, after which all come back with the cursor that they had, ${AT_ONCE} on their way at a time. ${BARE} looks nothing up, and begins each stream with the same few bytes. A stream counts as open when its first answer is there. The last row is no comparison: the seconds from the first of all to come back until the last had its answer, of the ${BACK} that they may take; an error would have ended the run.`,
+        about: `The room list of ${users.toLocaleString("en")} people in ${EACH} rooms each, open ${streams / users} times each: the memory that came with the streams (Pss) and the CPU of ${IDLE_MS / 1_000} s in which nothing happens but pings and Foyer's looks for what no hint told of, the memory at their end; then a restart, after which all come back with the cursor that they had, ${AT_ONCE} on their way at a time. ${BARE} looks nothing up, and begins each stream with the same few bytes. A stream counts as open when its first answer is there. The last row is no comparison: the seconds from the first of all to come back until the last had its answer, of the ${BACK} that they may take; an error would have ended the run.`,
         rows: [
           { ...of("memory", "memory"), target: { most: 1.5 }, why: WHY_MEMORY },
           of("CPU while nothing happens", "idle"),
@@ -98,7 +99,7 @@ async function foyer({ databases, programs }: Context, streams: number, users: n
   };
 }
 
-async function stay({ streams, start }: Contestant, listeners: Listeners, idleMs: number): Promise<Sample> {
+async function stay({ streams, start }: Contestant, listeners: Listeners): Promise<Sample> {
   const program = await start();
   await listeners.open(program.url, streams.slice(0, WARM_UP), "\nid: ");
   await listeners.close();
@@ -107,7 +108,7 @@ async function stay({ streams, start }: Contestant, listeners: Listeners, idleMs
   const open = await listeners.open(program.url, streams, "\nid: ");
   await Bun.sleep(SETTLE_MS);
   const cpu = await program.cpu();
-  await Bun.sleep(idleMs);
+  await Bun.sleep(IDLE_MS);
   const idle = (await program.cpu()) - cpu;
   const memory = (await program.memory()) - empty;
   const lost = listeners.lose(LOSE_MS);
