@@ -32,6 +32,11 @@ export interface Broadcaster {
   publish(mark: number): Promise<void>;
 }
 
+/** Messages that were acknowledged did not come to everybody. */
+export class Undelivered extends Error {
+  override name = "Undelivered";
+}
+
 /** What it took to tell messages. */
 export interface Told {
   /** By message, milliseconds from when it was begun to send until the last stream had it. */
@@ -83,7 +88,7 @@ export class Broadcasters {
   /**
    * Sends messages to all who listen.
    * @param patience milliseconds that they may be on their way after the last one was acknowledged
-   * @throws Error where one does not come, or twice
+   * @throws Undelivered where one does not come, or twice; Error where one is not taken
    */
   async tell(
     { program, ...rest }: Broadcaster,
@@ -96,11 +101,13 @@ export class Broadcasters {
     await this.listeners.watch(first, messages);
     const before = [await program.cpu(), await this.databases.cpu()] as const;
     const begun = await publish({ program, ...rest }, first, messages);
-    const { complete, delivered, times } = await this.listeners.delivered(patience);
+    const { complete, delivered, times } = await this.listeners.delivered(patience).catch((error) => {
+      throw new Undelivered(String(error)); // a stream was closed
+    });
     const after = [await program.cpu(), await this.databases.cpu()] as const;
     if (!complete) {
       const missing = times.filter((time) => time === 0).length;
-      throw new Error(
+      throw new Undelivered(
         `of ${messages} messages ${missing} had not come to everybody ${patience / 1_000} s after the last was acknowledged; ${delivered} deliveries`,
       );
     }
