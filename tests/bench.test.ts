@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { join } from "node:path";
 import type { Row } from "../bench/bench.ts";
 import { type Contestant, interleave, median, percentile, ratio } from "../bench/contest.ts";
+import { Listeners, markOf } from "../bench/listeners.ts";
 import { OptionError, readOptions } from "../bench/options.ts";
 import { askPatiently } from "../bench/patient.ts";
 import { toSvg } from "../bench/picture.ts";
@@ -152,4 +153,62 @@ test("the results that are kept are of a whole run, and the README shows their p
   expect(results).not.toContain("Not explained.");
   expect(await Bun.file(join(ROOT, "bench/results.svg")).text()).toStartWith("<svg ");
   expect(await Bun.file(join(ROOT, "README.md")).text()).toContain("bench/results.svg");
+});
+
+/** Streams that bring what `chunksFor` makes of each message, at its POST. */
+function broadcast(chunksFor: (message: string, stream: number) => string[]) {
+  const streams: ReadableStreamDefaultController<string>[] = [];
+  return Bun.serve({
+    port: 0,
+    routes: {
+      "/": {
+        GET: () =>
+          new Response(
+            new ReadableStream<string>({
+              start(controller) {
+                streams.push(controller);
+                controller.enqueue("retry: 1\n\nid: 7\n\n");
+              },
+            }),
+          ),
+        async POST(request) {
+          const message = await request.text();
+          for (const [i, stream] of streams.entries()) {
+            for (const chunk of chunksFor(message, i)) stream.enqueue(chunk);
+          }
+          return new Response(null, { status: 201 });
+        },
+      },
+      "/shut": new Response("nobody comes in", { status: 503 }),
+    },
+  });
+}
+
+test.each([
+  ["one by one", (message: string) => [`data: ${message}\n\n`], true],
+  ["two in one event", (message: string) => [`data: ${message} ${message.replace("1#", "2#")}\n\n`], true],
+  ["one stream misses one", (message: string, i: number) => (i === 3 ? [] : [`data: ${message}\n\n`]), false],
+  [
+    "one stream gets one twice",
+    (message: string, i: number) => Array<string>(i === 3 ? 2 : 1).fill(`data: ${message}\n\n`),
+    false,
+  ],
+])("whoever listens counts each message on each stream: %s", async (_, chunksFor, complete) => {
+  await using server = broadcast(chunksFor);
+  const listeners = new Listeners();
+  try {
+    await listeners.open(server.url.href, Array(5).fill({ path: "/" }), "\nid: ");
+    const isPair = chunksFor(markOf(1), 0).join("").includes(markOf(2));
+    await listeners.watch(1, isPair ? 2 : 1);
+    await fetch(server.url, { method: "POST", body: markOf(1) });
+    const told = await listeners.delivered(300);
+    expect(told.complete).toBe(complete);
+    if (complete) expect(told.delivered).toBe(isPair ? 10 : 5);
+    await listeners.close();
+    const refused = listeners.open(server.url.href, [{ path: "/shut" }], "\nid: ");
+    expect(refused).rejects.toThrow("503");
+    await refused.catch(() => {});
+  } finally {
+    await listeners.stop();
+  }
 });
