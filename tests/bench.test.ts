@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Row } from "../bench/bench.ts";
 import { type Contestant, interleave, median, percentile, ratio } from "../bench/contest.ts";
 import { OptionError, readOptions } from "../bench/options.ts";
+import { askPatiently } from "../bench/patient.ts";
 import { toSvg } from "../bench/picture.ts";
 import { toMarkdown } from "../bench/report.ts";
 
@@ -52,6 +53,24 @@ test("the middle and the percentiles of what was measured", () => {
   expect(median([1, 2, 4, 10])).toBe(3);
   const hundred = Array.from({ length: 100 }, (_, i) => i + 1);
   expect([0.5, 0.99, 1, 0].map((share) => percentile(hundred, share))).toEqual([50, 99, 100, 1]);
+});
+
+test("who answers slowly is waited for, and what it still owes at the end does not count", async () => {
+  let asked = 0;
+  const server = Bun.serve({
+    port: 0,
+    fetch: ({ url }) => {
+      if (url.endsWith("/broken")) return new Response("", { status: 500 });
+      return ++asked <= 5 ? new Response("ok") : new Promise<Response>(() => {});
+    },
+  });
+  const load = await askPatiently(server.url.href, { connections: 3, seconds: 0.05 }, 5);
+  expect(load).toMatchObject({ requests: 5, p50: expect.any(Number), p99: expect.any(Number) });
+  expect(load.perSecond).toBeGreaterThan(0);
+  const broken = askPatiently(`${server.url}broken`, { connections: 3, seconds: 0.05 }, 1);
+  expect(broken).rejects.toThrow("answered 500");
+  await broken.catch(() => {});
+  await server.stop(true);
 });
 
 const row = (what: string, median: number, rest: Partial<Row> = {}): Row => ({
