@@ -18,6 +18,7 @@ import type { Announce } from "./live/hints.ts";
 import type { Hub } from "./live/hub.ts";
 import { type Log, pathOf } from "./log.ts";
 import { memberRoutes } from "./members/routes.ts";
+import type { Outgoing } from "./messages/outgoing.ts";
 import { messageRoutes } from "./messages/routes.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import { metricsRoutes } from "./metrics/routes.ts";
@@ -41,6 +42,7 @@ export interface Parts {
   cursors: Cursors;
   callers: Callers;
   hub: Hub;
+  outgoing: Outgoing;
   typists: Typists;
   announce: Announce;
   metrics: Metrics;

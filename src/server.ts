@@ -11,6 +11,7 @@ import { connectBus } from "./live/bus/postgres.ts";
 import { type Announce, credentialEnded, type Hint } from "./live/hints.ts";
 import { Hub } from "./live/hub.ts";
 import type { Log } from "./log.ts";
+import { Outgoing } from "./messages/outgoing.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import { serveMetrics } from "./metrics/routes.ts";
 import { type Pace, Presence } from "./presence/presence.ts";
@@ -99,6 +100,7 @@ export async function startServer(config: Config, target: Target, log: Log, pace
     for (const hint of hints) hear(hint);
     bus.publish(hints);
   };
+  const outgoing = new Outgoing(db.sql, announce);
   const typists = new Typists(db.sql, announce);
   const purging = purgeRemovedRooms(db.sql, log);
   opened.defer(() => purging.stop());
@@ -117,6 +119,7 @@ export async function startServer(config: Config, target: Target, log: Log, pace
     cursors,
     callers,
     hub,
+    outgoing,
     typists,
     announce,
     metrics,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { roomChanged } from "../src/live/hints.ts";
-import { sendMessage } from "../src/messages/queries.ts";
+import { Outgoing } from "../src/messages/outgoing.ts";
 import type { Client } from "./support/client.ts";
 import { quietCursor } from "./support/cursor.ts";
 import { freshDatabase } from "./support/database.ts";
@@ -428,9 +428,10 @@ describe("what is no frame of the contract", () => {
     const before = server.hub.state.events;
     const body = "😀".repeat(10_000);
     // Without a hint, so that it is all to be told at once.
+    const outgoing = new Outgoing(server.database.sql, () => {});
     await Promise.all(
       Array.from({ length: 250 }, () =>
-        sendMessage(server.database.sql, ada.user.id, id, { body, clientId: null, replyTo: null }),
+        outgoing.send({ roomId: id, senderId: ada.user.id, body, clientId: null, replyTo: null }),
       ),
     );
     server.hub.hear(roomChanged(id));

@@ -3,7 +3,8 @@ import { type Dependencies, guard } from "../auth/guard.ts";
 import { messagesChanged, roomChanged } from "../live/hints.ts";
 import { invalid } from "../problem.ts";
 import { integer, MAX_ID, nullable, pathId, text } from "../schema.ts";
-import { deleteMessage, editMessage, findMessage, listMessages, sendMessage } from "./queries.ts";
+import type { Outgoing } from "./outgoing.ts";
+import { deleteMessage, editMessage, findMessage, listMessages } from "./queries.ts";
 import { pathEmoji, setReaction } from "./reactions.ts";
 
 const messageBody = text({
@@ -21,7 +22,13 @@ const clientId = text({
 const seq = (minimum: number) => t.Optional(t.Integer({ minimum, maximum: MAX_ID }));
 
 /** The messages of a room. */
-export function messageRoutes({ db, callers, config, announce }: Dependencies) {
+export function messageRoutes({
+  db,
+  callers,
+  config,
+  announce,
+  outgoing,
+}: Dependencies & { outgoing: Outgoing }) {
   /** Puts a reaction on a message, or takes it away. @returns the message as it is now */
   async function react(callerId: number, path: { id: string; seq: string; emoji: string }, on: boolean) {
     const roomId = pathId(path.id, "room");
@@ -56,13 +63,13 @@ export function messageRoutes({ db, callers, config, announce }: Dependencies) {
     .post(
       "/",
       async ({ caller, params, body, set }) => {
-        const roomId = pathId(params.id, "room");
-        const { message, isNew } = await sendMessage(db.sql, caller.id, roomId, {
+        const { message, isNew } = await outgoing.send({
+          roomId: pathId(params.id, "room"),
+          senderId: caller.id,
           body: body.body,
           clientId: body.clientId ?? null,
           replyTo: body.replyTo ?? null,
         });
-        if (isNew) announce(roomChanged(roomId));
         set.status = isNew ? 201 : 200;
         return message;
       },

@@ -2,7 +2,7 @@ import { connect, type Database } from "../../src/db/client.ts";
 import { Connection, type Wire } from "../../src/live/connection.ts";
 import type { Frame } from "../../src/live/frame.ts";
 import { Hub, type Source } from "../../src/live/hub.ts";
-import { sendMessage } from "../../src/messages/queries.ts";
+import { Outgoing } from "../../src/messages/outgoing.ts";
 import { readCursors } from "../../src/rooms/cursor.ts";
 import { liveSource } from "../../src/source.ts";
 import type { RoomList } from "./client.ts";
@@ -40,11 +40,15 @@ export class Reader implements Wire {
 export class HubBench {
   /** Of a session that the streams of a test hang on. */
   credential = "";
+  /** No hub is told by it: the tests do that. */
+  readonly #outgoing: Outgoing;
 
   private constructor(
     readonly database: TestDatabase,
     readonly db: Database,
-  ) {}
+  ) {
+    this.#outgoing = new Outgoing(db.sql, () => {});
+  }
 
   static async open(): Promise<HubBench> {
     const database = await freshDatabase();
@@ -74,7 +78,7 @@ export class HubBench {
   }
 
   send = (userId: number, roomId: number, body = "x") =>
-    sendMessage(this.db.sql, userId, roomId, { body, clientId: null, replyTo: null });
+    this.#outgoing.send({ roomId, senderId: userId, body, clientId: null, replyTo: null });
 
   /** The real source, watched: how many queries, and how many at once. */
   async watched() {
