@@ -85,12 +85,12 @@ export async function removeUnfinished(connection: Connection): Promise<void> {
   await connection.begin(async (tx) => {
     await tx`lock table rooms in share mode`;
     const [row] = await tx`select exists (select from rooms) as has_rooms`;
-    if (!row?.has_rooms) await tx`truncate messages`;
+    if (!row?.has_rooms) await tx`truncate messages, uncounted`;
     else {
       for (const { first_room_id, rooms } of unfinished) {
-        await tx`
-          delete from messages
-           where room_id between ${first_room_id}::bigint and ${first_room_id}::bigint + ${rooms}::bigint - 1`;
+        const theirs = tx`room_id between ${first_room_id}::bigint and ${first_room_id}::bigint + ${rooms}::bigint - 1`;
+        await tx`delete from messages where ${theirs}`;
+        await tx`delete from uncounted where ${theirs}`;
       }
     }
     await tx`delete from demo_fills where finished_at is null`;

@@ -65,6 +65,16 @@ counted as materialized (
          case when gone or last_seq <= last_read_seq then 0
               else last_seq - last_read_seq - own_after_read
                    - case when last_uncounted_seq <= last_read_seq then 0
+                          -- no own text is after the marker: the rest of its stretch, and the stretches behind it (0009)
+                          when own_after_read = 0 then (
+                            select count(*) from messages x
+                             where x.room_id = c.room_id and x.seq > c.last_read_seq
+                               and x.seq < ((c.last_read_seq >> 11) + 1) << 11
+                               and (x.deleted_at is not null or x.kind = 'system')
+                          ) + case when last_uncounted_seq >> 11 = last_read_seq >> 11 then 0
+                                   else (select coalesce(sum(count), 0) from uncounted
+                                          where room_id = c.room_id and stretch > c.last_read_seq >> 11)
+                              end
                           else (select count(*) from messages x
                                  where x.room_id = c.room_id and x.seq > c.last_read_seq
                                    and (x.deleted_at is not null or x.kind = 'system')

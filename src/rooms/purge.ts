@@ -47,6 +47,8 @@ export async function purgeSome(sql: Sql): Promise<{ roomId: number; done: boole
     ), mentions_gone as (
       delete from mentions where (room_id, seq) in (select room_id, seq from messages_gone)
         and user_id in (select user_id from memberships where room_id in (select id from room))
+    ), uncounted_gone as (
+      delete from uncounted where room_id in (select id from room)
     ), done as (
       update rooms set purged_at = now()
        where id in (select id from room) and (select count(*) from messages_gone) < ${BATCH}

@@ -1,0 +1,30 @@
+import { cpus, totalmem } from "node:os";
+import { run } from "./programs.ts";
+
+/** What the figures were measured on, and with which versions: lines of `name: value`. */
+export async function describeMachine(postgres: string): Promise<[string, string][]> {
+  const [cpu] = cpus();
+  const versionOf = async (command: string[], pattern = /(\d+\.\d+[\w.]*)/) =>
+    pattern.exec(await run(command).catch(() => ""))?.[1] ?? "none";
+  const debian = (name: string) =>
+    run(["dpkg-query", "-W", "-f", "$" + "{Version}", name]).catch(() => "none");
+  const fastify = JSON.parse(
+    await Bun.file(new URL("peers/fastify/package.json", import.meta.url)).text(),
+  ).dependencies;
+  return [
+    [
+      "Machine",
+      `${cpus().length} × ${cpu?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${await run(["uname", "-sr"]).then((line) => line.trim())}`,
+    ],
+    ["Postgres", `${postgres}, as Foyer brings it along, fsync on`],
+    ["Bun", Bun.version],
+    ["Node", await versionOf(["node", "--version"])],
+    ["Fastify", `${fastify.fastify}, pg ${fastify.pg}`],
+    [
+      "Flask",
+      `${await debian("python3-flask")}, SQLAlchemy ${await debian("python3-sqlalchemy")}, psycopg2 ${await debian("python3-psycopg2")}, gunicorn ${await debian("gunicorn")}`,
+    ],
+    ["Nchan", `${await debian("libnginx-mod-nchan")}, nginx ${await debian("nginx")}`],
+    ["Load", `wrk ${await debian("wrk")}, pgbench ${await versionOf(["pgbench", "--version"])}`],
+  ];
+}

@@ -1,0 +1,136 @@
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+import type { Row } from "../bench/bench.ts";
+import { type Contestant, interleave, median, percentile, ratio } from "../bench/contest.ts";
+import { OptionError, readOptions } from "../bench/options.ts";
+import { toSvg } from "../bench/picture.ts";
+import { toMarkdown } from "../bench/report.ts";
+
+const ROOT = join(import.meta.dir, "..");
+
+/** Contestants that note who ran, and answer what is given. */
+function contestants(figures: Record<string, number[]>) {
+  const turns: string[] = [];
+  const all: Contestant[] = Object.entries(figures).map(([name, values]) => ({
+    name,
+    async run() {
+      turns.push(name);
+      return { perSecond: values[turns.filter((turn) => turn === name).length - 1] ?? Number.NaN };
+    },
+  }));
+  return { all, turns };
+}
+
+test("contestants take turns, and every round begins with another one", async () => {
+  const { all, turns } = contestants({ a: [1, 1, 1], b: [1, 1, 1], c: [1, 1, 1] });
+  await interleave(all, 3);
+  expect(turns.join("")).toBe("abcbcacab");
+});
+
+test("a ratio is taken round by round, so that a slow minute of the machine does not count", async () => {
+  const { all } = contestants({ ours: [200, 20, 220], theirs: [100, 10, 100] });
+  const samples = await interleave(all, 3);
+  expect(ratio(samples, "ours", "theirs", "perSecond")).toEqual({
+    median: 2,
+    least: 2,
+    most: 2.2,
+    rounds: 3,
+  });
+});
+
+test("a turn that fails, or that has no such figure, ends the run with the contestant's name", async () => {
+  const { all } = contestants({ ours: [1], theirs: [] });
+  const samples = await interleave(all, 1);
+  expect(() => ratio(samples, "ours", "theirs", "perSecond")).toThrow("no perSecond of ours and theirs");
+  expect(() => ratio(samples, "ours", "nobody", "perSecond")).toThrow("nobody");
+  const failing = { name: "the peer", run: () => Promise.reject(new Error("is down")) };
+  expect(interleave([failing], 1)).rejects.toThrow("the peer, round 1: is down");
+});
+
+test("the middle and the percentiles of what was measured", () => {
+  expect(median([1, 2, 10])).toBe(2);
+  expect(median([1, 2, 4, 10])).toBe(3);
+  const hundred = Array.from({ length: 100 }, (_, i) => i + 1);
+  expect([0.5, 0.99, 1, 0].map((share) => percentile(hundred, share))).toEqual([50, 99, 100, 1]);
+});
+
+const row = (what: string, median: number, rest: Partial<Row> = {}): Row => ({
+  what,
+  against: "a peer",
+  ratio: { median, least: median * 0.9, most: median * 1.1, rounds: 5 },
+  ...rest,
+});
+const about = { command: "bun run bench", date: "2026-01-01", minutes: 40, machine: [] };
+
+test("the results say of every target that is missed by how much, and why", () => {
+  const text = toMarkdown(
+    [
+      {
+        title: "Speed",
+        about: "How.",
+        rows: [
+          row("sends", 4, { target: { least: 5 }, why: "The disk." }),
+          row("latency", 3, { target: { most: 1.5 } }),
+          row("lists", 250, { target: { least: 200 } }),
+          row("other", 1),
+        ],
+      },
+    ],
+    about,
+  );
+  expect(text).toContain("| sends | a peer | **4.00** (3.60 to 4.40) | ≥ 5 | missed |");
+  expect(text).toContain("- Missed, sends, against a peer: 80 % of what was to be reached. The disk.");
+  expect(text).toContain("- Missed, latency, against a peer: 2.00 times what it may be. Not explained.");
+  expect(text).toContain("| lists | a peer | **250** (225 to 275) | ≥ 200 | ✓ |");
+  expect(text).not.toContain("Missed, lists");
+  expect(text).toContain("| other | a peer | **1.00** (0.90 to 1.10) |  |  |");
+});
+
+test("the picture is XML, and shows those rows that have a name for it", async () => {
+  const svg = toSvg([
+    {
+      title: "Room list <of> 20 & more",
+      about: "",
+      rows: [row("lists", 250, { picture: "than Fastify & pg" }), row("hidden", 7)],
+    },
+  ]);
+  const texts: string[] = [];
+  let failed = false;
+  await new HTMLRewriter()
+    .on("text", { text: ({ text }) => void texts.push(text) })
+    .transform(new Response(svg))
+    .text()
+    .catch(() => {
+      failed = true;
+    });
+  expect(failed).toBe(false);
+  expect(texts.join("|")).toContain("than Fastify &amp; pg");
+  expect(texts.join("|")).toContain("250 ×");
+  expect(svg).not.toContain("<of>");
+  expect(svg).not.toContain("hidden");
+});
+
+test("options: names of benches are checked, and --help tells them", async () => {
+  expect(readOptions(["--quick", "--only", "list, growth"], ["list", "growth"])).toEqual({
+    quick: true,
+    only: ["list", "growth"],
+    data: null,
+    out: null,
+    help: false,
+  });
+  expect(() => readOptions(["--only", "lists"], ["list"])).toThrow(
+    new OptionError("--only=lists: there are list"),
+  );
+  expect(() => readOptions(["--fast"], ["list"])).toThrow(OptionError);
+  const child = Bun.spawn([process.execPath, "bench/main.ts", "--help"], { cwd: ROOT });
+  expect(await new Response(child.stdout).text()).toContain("--only NAMES   some of them, by commas: ");
+  expect(await child.exited).toBe(0);
+});
+
+test("the results that are kept are of a whole run, and the README shows their picture", async () => {
+  const results = await Bun.file(join(ROOT, "bench/RESULTS.md")).text();
+  expect(results).toContain("Made by `bun run bench` on ");
+  expect(results).not.toContain("Not explained.");
+  expect(await Bun.file(join(ROOT, "bench/results.svg")).text()).toStartWith("<svg ");
+  expect(await Bun.file(join(ROOT, "README.md")).text()).toContain("bench/results.svg");
+});
