@@ -2,7 +2,9 @@ import { mkdir, rm } from "node:fs/promises";
 import { hashSecret, newToken } from "../src/auth/secrets.ts";
 import { arrayLiteral, connect, type Database } from "../src/db/client.ts";
 import { type EmbeddedPostgres, startEmbedded } from "../src/db/embedded.ts";
+import { readPostmaster } from "../src/db/postmaster.ts";
 import { createLog } from "../src/log.ts";
+import { cpuOfTree } from "./programs.ts";
 
 const POOL = 4;
 
@@ -51,6 +53,13 @@ export class Databases {
 
   get version(): string {
     return this.postgres.version;
+  }
+
+  /** Milliseconds of CPU that Postgres has used so far, in those of its processes that live. */
+  async cpu(): Promise<number> {
+    const postmaster = await readPostmaster(this.postgres.dataDir);
+    if (!postmaster) throw new Error("Postgres has ended");
+    return cpuOfTree(postmaster.pid);
   }
 
   /** Where the socket is, and for whom. */

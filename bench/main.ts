@@ -3,8 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { duration, Progress } from "../src/demo/progress.ts";
 import type { Bench, Context, Table } from "./bench.ts";
+import { backlog } from "./benches/backlog.ts";
+import { fanout } from "./benches/fanout.ts";
 import { growth } from "./benches/growth.ts";
+import { list } from "./benches/list.ts";
+import { screen } from "./benches/screen.ts";
 import { sends } from "./benches/sends.ts";
+import { start } from "./benches/start.ts";
+import { streams } from "./benches/streams.ts";
 import { Databases } from "./databases.ts";
 import { describeMachine } from "./machine.ts";
 import { help, OptionError, readOptions } from "./options.ts";
@@ -13,7 +19,7 @@ import { Programs, run } from "./programs.ts";
 import { reaches, toMarkdown } from "./report.ts";
 import { missingPackages } from "./tools.ts";
 
-const BENCHES: Bench[] = [growth, sends];
+const BENCHES: Bench[] = [list, growth, backlog, sends, fanout, screen, streams, start];
 const names = BENCHES.map(({ name }) => name);
 const FASTIFY = join(import.meta.dir, "peers/fastify");
 

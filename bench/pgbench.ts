@@ -8,19 +8,28 @@ import { run } from "./programs.ts";
  * Runs a statement again and again over so many connections, prepared, in one thread: `pgbench -M prepared`.
  * @param script as pgbench takes it
  * @param searchPath the schemas that the script's names are looked up in
+ * @param variables of the script, each a parameter of the prepared statement; one that is not set is null
  * @returns transactions a second, and the mean latency in milliseconds
  */
 export async function pgbench(
   database: BenchDatabase,
   script: string,
-  { clients, seconds, searchPath }: { clients: number; seconds: number; searchPath: string },
+  {
+    clients,
+    seconds,
+    searchPath,
+    variables = {},
+  }: { clients: number; seconds: number; searchPath: string; variables?: Record<string, string> },
 ): Promise<{ perSecond: number; mean: number }> {
   const folder = await mkdtemp(join(tmpdir(), "foyer-pgbench-"));
   try {
     const file = join(folder, "script.sql");
     await Bun.write(file, script);
     const output = await run(
-      ["pgbench", "-n", "-M", "prepared", "-c", clients, "-j", 1, "-T", seconds, "-f", file].map(String),
+      [
+        ...["pgbench", "-n", "-M", "prepared", "-c", clients, "-j", 1, "-T", seconds, "-f", file].map(String),
+        ...Object.entries(variables).flatMap(([name, value]) => ["-D", `${name}=${value}`]),
+      ],
       { env: { ...database.env, PGOPTIONS: `-c search_path=${searchPath} -c jit=off` } },
     );
     return {

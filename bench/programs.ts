@@ -40,8 +40,11 @@ export class Programs {
   readonly #running = new Set<Program>();
 
   /** Foyer as it answers fastest: without limits of rates, and logging only what goes wrong. */
-  async foyer(databaseUrl: string, env: Record<string, string> = {}): Promise<Program> {
-    const port = freePort();
+  async foyer(
+    databaseUrl: string,
+    env: Record<string, string> = {},
+    port: number = freePort(),
+  ): Promise<Program> {
     return this.start({
       name: "Foyer",
       command: [process.execPath, "src/main.ts"],
@@ -88,7 +91,7 @@ export class Programs {
       url,
       pid: child.pid,
       startMs,
-      cpu: () => sumOver(child.pid, cpuOf),
+      cpu: () => cpuOfTree(child.pid),
       memory: () => sumOver(child.pid, memoryOf),
       stop: async () => {
         this.#running.delete(program);
@@ -146,6 +149,9 @@ async function end(child: Subprocess): Promise<void> {
   await child.exited;
   clearTimeout(killing);
 }
+
+/** Milliseconds of CPU that a process and all its living descendants have used. */
+export const cpuOfTree = (pid: number): Promise<number> => sumOver(pid, cpuOf);
 
 /** The end of what a program says. */
 async function lastWords(stream: ReadableStream<Uint8Array>): Promise<string> {

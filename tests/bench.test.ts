@@ -2,7 +2,9 @@ import { expect, test } from "bun:test";
 import { join } from "node:path";
 import type { Row } from "../bench/bench.ts";
 import { type Contestant, interleave, median, percentile, ratio } from "../bench/contest.ts";
+import { Listeners, markOf } from "../bench/listeners.ts";
 import { OptionError, readOptions } from "../bench/options.ts";
+import { askPatiently } from "../bench/patient.ts";
 import { toSvg } from "../bench/picture.ts";
 import { toMarkdown } from "../bench/report.ts";
 
@@ -52,6 +54,24 @@ test("the middle and the percentiles of what was measured", () => {
   expect(median([1, 2, 4, 10])).toBe(3);
   const hundred = Array.from({ length: 100 }, (_, i) => i + 1);
   expect([0.5, 0.99, 1, 0].map((share) => percentile(hundred, share))).toEqual([50, 99, 100, 1]);
+});
+
+test("who answers slowly is waited for, and what it still owes at the end does not count", async () => {
+  let asked = 0;
+  const server = Bun.serve({
+    port: 0,
+    fetch: ({ url }) => {
+      if (url.endsWith("/broken")) return new Response("", { status: 500 });
+      return ++asked <= 5 ? new Response("ok") : new Promise<Response>(() => {});
+    },
+  });
+  const load = await askPatiently(server.url.href, { connections: 3, seconds: 0.05 }, 5);
+  expect(load).toMatchObject({ requests: 5, p50: expect.any(Number), p99: expect.any(Number) });
+  expect(load.perSecond).toBeGreaterThan(0);
+  const broken = askPatiently(`${server.url}broken`, { connections: 3, seconds: 0.05 }, 1);
+  expect(broken).rejects.toThrow("answered 500");
+  await broken.catch(() => {});
+  await server.stop(true);
 });
 
 const row = (what: string, median: number, rest: Partial<Row> = {}): Row => ({
@@ -133,4 +153,62 @@ test("the results that are kept are of a whole run, and the README shows their p
   expect(results).not.toContain("Not explained.");
   expect(await Bun.file(join(ROOT, "bench/results.svg")).text()).toStartWith("<svg ");
   expect(await Bun.file(join(ROOT, "README.md")).text()).toContain("bench/results.svg");
+});
+
+/** Streams that bring what `chunksFor` makes of each message, at its POST. */
+function broadcast(chunksFor: (message: string, stream: number) => string[]) {
+  const streams: ReadableStreamDefaultController<string>[] = [];
+  return Bun.serve({
+    port: 0,
+    routes: {
+      "/": {
+        GET: () =>
+          new Response(
+            new ReadableStream<string>({
+              start(controller) {
+                streams.push(controller);
+                controller.enqueue("retry: 1\n\nid: 7\n\n");
+              },
+            }),
+          ),
+        async POST(request) {
+          const message = await request.text();
+          for (const [i, stream] of streams.entries()) {
+            for (const chunk of chunksFor(message, i)) stream.enqueue(chunk);
+          }
+          return new Response(null, { status: 201 });
+        },
+      },
+      "/shut": new Response("nobody comes in", { status: 503 }),
+    },
+  });
+}
+
+test.each([
+  ["one by one", (message: string) => [`data: ${message}\n\n`], true],
+  ["two in one event", (message: string) => [`data: ${message} ${message.replace("1#", "2#")}\n\n`], true],
+  ["one stream misses one", (message: string, i: number) => (i === 3 ? [] : [`data: ${message}\n\n`]), false],
+  [
+    "one stream gets one twice",
+    (message: string, i: number) => Array<string>(i === 3 ? 2 : 1).fill(`data: ${message}\n\n`),
+    false,
+  ],
+])("whoever listens counts each message on each stream: %s", async (_, chunksFor, complete) => {
+  await using server = broadcast(chunksFor);
+  const listeners = new Listeners();
+  try {
+    await listeners.open(server.url.href, Array(5).fill({ path: "/" }), "\nid: ");
+    const isPair = chunksFor(markOf(1), 0).join("").includes(markOf(2));
+    await listeners.watch(1, isPair ? 2 : 1);
+    await fetch(server.url, { method: "POST", body: markOf(1) });
+    const told = await listeners.delivered(300);
+    expect(told.complete).toBe(complete);
+    if (complete) expect(told.delivered).toBe(isPair ? 10 : 5);
+    await listeners.close();
+    const refused = listeners.open(server.url.href, [{ path: "/shut" }], "\nid: ");
+    expect(refused).rejects.toThrow("503");
+    await refused.catch(() => {});
+  } finally {
+    await listeners.stop();
+  }
 });

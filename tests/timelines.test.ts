@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { connect } from "../src/db/client.ts";
 import { markerMoved, messagesChanged, roomChanged, typing } from "../src/live/hints.ts";
 import { Hub, type Source } from "../src/live/hub.ts";
+import { timelineSource } from "../src/messages/timeline.ts";
 import { markRead } from "../src/rooms/read.ts";
 import { eventually } from "./support/eventually.ts";
 import { HubBench, newHub, Reader } from "./support/hub.ts";
@@ -375,4 +377,20 @@ test("more newcomers than one query may carry are served one batch after the oth
   expect(seen.timelines).toBe(15); // 500 messages each at the most, 2,000 a query
   expect(seen.timelineAsks).toBe(60);
   hub.shutDown();
+});
+
+test("the live query keeps its plan: to make one takes longer than to ask", async () => {
+  const { roomId } = await bench.crowd(1);
+  const db = connect(bench.database.target, { pool: 1, statementTimeout: 5 });
+  const source = timelineSource(db.sql);
+  for (let asks = 1; asks <= 10; asks++) {
+    await source.timelines(
+      Array.from({ length: asks }, () => ({ roomId, position: null })),
+      [],
+    );
+  }
+  const plans = await db.sql`
+    select generic_plans as kept, custom_plans as made from pg_prepared_statements where statement like ${"%asked as%"}`;
+  expect([...plans]).toEqual([{ kept: 5, made: 5 }]);
+  await db.close();
 });

@@ -55,8 +55,9 @@ export class Connections {
     return this.#byCredential.get(connection.credential)?.has(connection) ?? false;
   }
 
-  all(): Connection[] {
-    return [...this.#byCredential.values()].flatMap((connections) => [...connections]);
+  /** Every one; those that are removed meanwhile are left out. */
+  *all(): Generator<Connection> {
+    for (const connections of this.#byCredential.values()) yield* connections;
   }
 
   byCredential(credential: string): Connection[] {

@@ -34,7 +34,10 @@ export class Hub {
   readonly #timelines: Timelines;
   readonly #rights: Rights;
   readonly #sweepTimer: Timer;
-  /** Each with its own queries: one that fails does not keep the others from going on. */
+  /**
+   * Each with its own queries: one that fails does not keep the others from going on. Timelines come before lists, whose
+   * query is the longer one: it asks for every person of a room.
+   */
   readonly #parts: Part[];
   #running: Promise<void> | undefined;
   #failures = 0;
@@ -71,10 +74,10 @@ export class Hub {
       (connection) => this.end(connection, "signed-out"),
       () => this.#queries++,
     );
-    const prove: Prove = (connections, revocations) => this.#rights.prove(connections, revocations);
+    const prove: Prove = (told, revocations) => this.#rights.prove(told, revocations);
     this.#lists = new Lists(source, this.#connections, prove, asks);
     this.#timelines = new Timelines(source, this.#connections, prove, asks);
-    this.#parts = [this.#rights, this.#lists, this.#timelines];
+    this.#parts = [this.#rights, this.#timelines, this.#lists];
     this.#sweepTimer = setInterval(() => {
       if (this.#lists.sweepDue) this.#lists.sweep();
       this.#timelines.sweep();
@@ -124,13 +127,13 @@ export class Hub {
    * @param onRemoved what to do when its person turns out not to be in the room
    */
   openTimeline(connection: Connection, roomId: number, cursor: string, onRemoved: () => void): Subscription {
-    return this.#open(
-      new TimelineSubscription(connection, roomId, cursor, onRemoved, (timeline) => {
-        this.#timelines.drained(timeline);
-        this.#wake();
-      }),
-    );
+    return this.#open(new TimelineSubscription(connection, roomId, cursor, onRemoved, this.#onDrained));
   }
+
+  readonly #onDrained = (timeline: TimelineSubscription): void => {
+    this.#timelines.drained(timeline);
+    this.#wake();
+  };
 
   #open<S extends ListSubscription | TimelineSubscription>(subscription: S): S {
     const { connection } = subscription;

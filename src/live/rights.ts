@@ -1,4 +1,4 @@
-import type { Connection } from "./connection.ts";
+import type { Connection, Subscription } from "./connection.ts";
 import type { Connections } from "./connections.ts";
 
 /** Where the truth about sessions and tokens is. */
@@ -77,12 +77,18 @@ export class Rights {
 
   /**
    * Ends those of the connections that have lost their right, before they are told an answer.
+   * @param told who is to be told, group by group: copied together they would cost a round a good part of its time
    * @param revocations how many there had been as of the answer
    */
-  async prove(connections: Iterable<Connection>, revocations: number): Promise<void> {
-    const unproven = [...connections].filter(({ provenAt }) => provenAt < revocations);
-    if (unproven.length === 0) return;
-    await this.#endLapsed([...new Set(unproven.map(({ credential }) => credential))]);
+  async prove(told: Iterable<Iterable<Subscription>>, revocations: number): Promise<void> {
+    const unproven = new Set<Connection>();
+    for (const subscriptions of told) {
+      for (const { connection } of subscriptions) {
+        if (connection.provenAt < revocations) unproven.add(connection);
+      }
+    }
+    if (unproven.size === 0) return;
+    await this.#endLapsed([...new Set([...unproven].map(({ credential }) => credential))]);
     for (const connection of unproven) connection.provenAt = revocations;
   }
 

@@ -86,11 +86,14 @@ const membershipOf = (row: MemberRow): Membership => ({
   userJson: JSON.stringify(row.member),
 });
 
+// Arrays go in as "(select … )": the planner does not see how long they are. If it did, it would count on another plan for
+// each length, and make one anew for every query, which takes several times as long as the query.
+
 const membersOf = (sql: Sql, pairs: Pair[]) => sql`
   select m.room_id as member_room_id, m.user_id as member_id, m.last_read_seq,
          json_build_object('id', u.id, 'handle', u.handle, 'name', u.name) as member
-    from unnest(${arrayLiteral(pairs.map(({ roomId }) => roomId))}::bigint[],
-                ${arrayLiteral(pairs.map(({ userId }) => userId))}::bigint[]) as p (room_id, user_id)
+    from unnest((select ${arrayLiteral(pairs.map(({ roomId }) => roomId))}::bigint[]),
+                (select ${arrayLiteral(pairs.map(({ userId }) => userId))}::bigint[])) as p (room_id, user_id)
    cross join lateral (
            select * from memberships where user_id = p.user_id and room_id = p.room_id and left_at is null offset 0
          ) m
@@ -105,9 +108,9 @@ const membersOf = (sql: Sql, pairs: Pair[]) => sql`
 const readTimelines = (sql: Sql, asks: TimelineAsk[], pairs: Pair[]) => sql<Row[]>`
   with asked as (
     select *
-      from unnest(${arrayLiteral(asks.map(({ roomId }) => roomId))}::bigint[],
-                  ${arrayLiteral(asks.map(({ position }) => position?.seq ?? null))}::bigint[],
-                  ${arrayLiteral(asks.map(({ position }) => position?.changes ?? null))}::bigint[])
+      from unnest((select ${arrayLiteral(asks.map(({ roomId }) => roomId))}::bigint[]),
+                  (select ${arrayLiteral(asks.map(({ position }) => position?.seq ?? null))}::bigint[]),
+                  (select ${arrayLiteral(asks.map(({ position }) => position?.changes ?? null))}::bigint[]))
            with ordinality as a (room_id, seq, changes, ask)
   ), room as materialized (
     select a.ask, a.changes, r.id, r.last_seq, r.change_count, r.removal_count, r.deleted_at is not null as gone, far.reset,
@@ -141,7 +144,7 @@ const readTimelines = (sql: Sql, asks: TimelineAsk[], pairs: Pair[]) => sql<Row[
     select room.ask, room.gone, room.reset, room.last_seq, room.change_count, room.removal_count, ${messageColumns(sql)}
       from room
       left join found m on m.ask = room.ask
-      left join users u on u.id = m.sender_id
+      left join lateral (select * from users where id = m.sender_id offset 0) u on true
   )
   select *
     from told

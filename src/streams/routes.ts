@@ -41,12 +41,12 @@ export function streamRoutes(parts: {
     if (!hub.ready) throw unavailable("Streams cannot be served right now. Come back in a moment.");
   };
 
-  /** A stream of Server-Sent Events. @param listen opens what it brings, from a cursor on */
-  function openStream(
-    { request, server, caller, query }: Context,
-    about: object,
-    listen: (connection: Connection, cursor: string) => void,
-  ): Response {
+  /**
+   * A stream of Server-Sent Events. What outlives it holds nothing of the request's context: that is more than the rest
+   * of a stream.
+   * @param room whose timeline it brings; left out: the room list
+   */
+  function openStream({ request, server, caller, query }: Context, room?: number): Response {
     mustBeReady();
     const { wire, response } = openWire(request, server);
     // One whose client has gone already, or that asks for the headers alone, registers nothing.
@@ -57,7 +57,7 @@ export function streamRoutes(parts: {
     const onEnd = (reason: ByeReason | "gone") => {
       leaveSeat();
       const seconds = Math.round((Date.now() - opened) / 1000);
-      log.info({ user: caller.id, ...about, reason, seconds }, "stream closed");
+      log.info({ user: caller.id, room, reason, seconds }, "stream closed");
     };
     const { id, credential, provenAt, until } = caller;
     const connection = new Connection(
@@ -68,7 +68,7 @@ export function streamRoutes(parts: {
       onEnd,
       provenAt,
       until,
-      "room" in about ? "room" : "rooms",
+      room === undefined ? "rooms" : "room",
     );
     if (!hub.join(connection)) {
       leaveSeat();
@@ -76,36 +76,26 @@ export function streamRoutes(parts: {
     }
     // A ping at once: where it does not arrive, something on the way holds the stream back, and the client can tell.
     wire.send(Frame.together([retryFrame(), PING]));
-    log.info({ user: caller.id, ...about, resumed: cursor !== "" }, "stream opened");
-    request.signal.addEventListener("abort", () => hub.leave(connection));
-    try {
-      listen(connection, cursor);
-    } catch (error) {
-      hub.leave(connection);
-      throw error;
-    }
+    log.info({ user: caller.id, room, resumed: cursor !== "" }, "stream opened");
+    wire.onGone = () => hub.leave(connection);
+    if (room === undefined) hub.openList(connection, cursor);
+    else hub.openTimeline(connection, room, cursor, () => hub.end(connection, "removed"));
     return response;
   }
 
   return new Elysia({ tags: ["Streams"] })
     .use(guard(callers, config))
-    .get(
-      "/stream/rooms",
-      (context) => openStream(context, {}, (connection, cursor) => hub.openList(connection, cursor)),
-      {
-        query: cursor,
-        detail: { summary: "The room list, live: Server-Sent Events `rooms`, `ping`, `bye`" },
-      },
-    )
+    .get("/stream/rooms", (context) => openStream(context), {
+      query: cursor,
+      detail: { summary: "The room list, live: Server-Sent Events `rooms`, `ping`, `bye`" },
+    })
     .get(
       "/stream/rooms/:id",
       async (context) => {
         mustBeReady();
         const roomId = pathId(context.params.id, "room");
         await mustBeMember(db.sql, context.caller.id, roomId);
-        return openStream(context, { room: roomId }, (connection, cursor) => {
-          hub.openTimeline(connection, roomId, cursor, () => hub.end(connection, "removed"));
-        });
+        return openStream(context, roomId);
       },
       {
         query: cursor,

@@ -1,5 +1,6 @@
 import Stream from "@elysiajs/stream";
 import type { Wire } from "../live/connection.ts";
+import type { Frame } from "../live/frame.ts";
 
 const HEADERS = {
   "content-type": "text/event-stream; charset=utf-8",
@@ -20,30 +21,58 @@ interface BunServer {
  * our own, for Elysia would format it anew; and its controller is what tells how much has not left yet.
  * @param request whose `signal` tells that the client has gone
  */
-export function openWire(request: Request, server: BunServer | null): { wire: Wire; response: Response } {
+export function openWire(
+  request: Request,
+  server: BunServer | null,
+): { wire: StreamWire; response: Response } {
   const stream = new Stream<Uint8Array>();
-  const { controller } = stream as unknown as { controller: ReadableStreamDefaultController<Uint8Array> };
-  let open = !request.signal.aborted;
-  request.signal.addEventListener("abort", () => {
-    open = false;
-  });
-  const wire: Wire = {
-    writable: () => open && (controller.desiredSize ?? 0) > 0,
-    send(frame) {
-      if (open) stream.send(frame.sse);
-    },
-    close() {
-      if (!open) return;
-      open = false;
-      if (controller.desiredSize !== null) stream.close(); // null: Bun has given it up already
-    },
-    drop() {
-      if (!open) return;
-      open = false;
-      if (controller.desiredSize !== null) stream.close();
-      // Nothing that is done to the stream closes a connection whose client does not read; its idle timeout does.
-      server?.timeout(request, 1);
-    },
-  };
+  const wire = new StreamWire(stream, request, server);
+  request.signal.addEventListener("abort", () => wire.abandon());
   return { wire, response: new Response(stream.value, { headers: HEADERS }) };
+}
+
+/** One object for each stream, not a closure for each verb: of what stays with ten thousand of them there is to be little. */
+class StreamWire implements Wire {
+  /** Told when the client has gone. */
+  onGone = () => {};
+  readonly #controller: ReadableStreamDefaultController<Uint8Array>;
+  #open: boolean;
+
+  constructor(
+    private readonly stream: Stream<Uint8Array>,
+    private readonly request: Request,
+    private readonly server: BunServer | null,
+  ) {
+    this.#controller = (
+      stream as unknown as { controller: ReadableStreamDefaultController<Uint8Array> }
+    ).controller;
+    this.#open = !request.signal.aborted;
+  }
+
+  writable(): boolean {
+    return this.#open && (this.#controller.desiredSize ?? 0) > 0;
+  }
+
+  send(frame: Frame): void {
+    if (this.#open) this.stream.send(frame.sse);
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    if (this.#controller.desiredSize !== null) this.stream.close(); // null: Bun has given it up already
+  }
+
+  drop(): void {
+    if (!this.#open) return;
+    this.close();
+    // Nothing that is done to the stream closes a connection whose client does not read; its idle timeout does.
+    this.server?.timeout(this.request, 1);
+  }
+
+  /** The client has gone: nothing is written any more. */
+  abandon(): void {
+    this.#open = false;
+    this.onGone();
+  }
 }

@@ -235,8 +235,7 @@ export class Lists {
 
     this.onQuery(asks.length);
     const { cursor, revocations, asked } = await this.source.list(asks);
-    const lists = [...batch.joining, ...batch.people.flatMap(({ person }) => [...person.lists])];
-    await this.prove(new Set(lists.map(({ connection }) => connection)), revocations);
+    await this.prove([batch.joining, ...batch.people.map(({ person }) => person.lists)], revocations);
 
     const answers = asked.values();
     const touched = new Set<Person>();

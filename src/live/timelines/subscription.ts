@@ -7,6 +7,12 @@ export interface Position {
   changes: number;
 }
 
+/** Up to where a client has been told a room: its messages, and which version of the read markers. */
+export interface Place {
+  cursor: string;
+  markers: number;
+}
+
 const CURSOR = /^(\d{1,16})\.(\d{1,16})$/;
 
 /** A timeline's cursor, `seq.change_count`. @returns null for what is none: whoever comes with it gets the newest messages */
@@ -65,7 +71,7 @@ export class TimelineSubscription implements Subscription {
    * @param frame null: there is nothing to say
    * @returns how many events went out
    */
-  advance(to: { cursor: string; markers: number }, frame: Frame | null, now: number): number {
+  advance(to: Place, frame: Frame | null, now: number): number {
     if (frame) {
       if (!this.isReady(now)) return 0;
       this.connection.send(frame, now);

@@ -34,7 +34,7 @@ class Watched {
 
 interface Batch {
   /** With the timelines that stand there. */
-  asks: { ask: TimelineAsk; room: Watched; timelines: TimelineSubscription[] }[];
+  asks: { ask: TimelineAsk; room: Watched; cursor: string; timelines: TimelineSubscription[] }[];
   pairs: Pair[];
   /** As they were before. */
   rooms: {
@@ -184,7 +184,7 @@ export class Timelines {
         }
       }
       for (const [cursor, there] of places) {
-        batch.asks.push({ ask: { roomId, position: positionOf(cursor) }, room, timelines: there });
+        batch.asks.push({ ask: { roomId, position: positionOf(cursor) }, room, cursor, timelines: there });
         for (const { started, userId } of there) if (!started) batch.pairs.push({ roomId, userId });
       }
       for (const userId of new Set([...readers, ...typists])) batch.pairs.push({ roomId, userId });
@@ -209,11 +209,11 @@ export class Timelines {
       asks.map(({ ask }) => ask),
       pairs,
     );
-    const told = asks.flatMap(({ timelines }) => timelines.map(({ connection }) => connection));
-    await this.prove(new Set(told), revocations);
+    const told = asks.map(({ timelines }) => timelines);
+    await this.prove(told, revocations);
     const answered = new Map(rooms.map(({ room }) => [room, [] as Answered[]]));
-    for (const [i, { room, timelines }] of asks.entries()) {
-      answered.get(room)?.push({ timelines, stretch: stretches[i] as Stretch });
+    for (const [i, { room, cursor, timelines }] of asks.entries()) {
+      answered.get(room)?.push({ cursor, timelines, stretch: stretches[i] as Stretch });
     }
     const found = new Map(members.map((member) => [keyOf(member), member]));
     await this.#endRemoved(answered);
@@ -228,8 +228,8 @@ export class Timelines {
         readers.flatMap((userId) => memberOf(userId) ?? []),
       );
       const typing = typists.flatMap((userId) => typingFrame(memberOf(userId)) ?? []);
-      for (const { stretch, timelines } of here) {
-        const news = new News(room.roomId, stretch, room.markers, typing);
+      for (const { cursor, stretch, timelines } of here) {
+        const news = new News(room.roomId, cursor, stretch, room.markers, typing);
         for (const timeline of timelines) {
           if (!room.timelines.has(timeline)) continue; // gone meanwhile
           if (!timeline.started && !memberOf(timeline.userId)) {
@@ -272,6 +272,7 @@ export class Timelines {
 
 /** What a place has been answered, and who stands there. */
 interface Answered {
+  cursor: string;
   timelines: TimelineSubscription[];
   stretch: Stretch;
 }
