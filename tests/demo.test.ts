@@ -181,7 +181,7 @@ describe("a filled database", () => {
          and x.kind = 'text' and x.deleted_at is null and x.sender_id <> m.user_id
        group by m.user_id, m.room_id`;
     const listed = asked.flatMap(({ entries }, ask) =>
-      entries.map(({ roomId, room }) => `${people[ask]} ${roomId} ${room?.unreadCount}`),
+      entries.map(({ roomId, json }) => `${people[ask]} ${roomId} ${JSON.parse(json ?? "{}").unreadCount}`),
     );
     const counted = recount.map((row) => `${row.user_id} ${row.room_id} ${row.unread}`);
     expect(listed.sort()).toEqual(counted.sort());

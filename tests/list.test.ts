@@ -110,6 +110,83 @@ describe("a room in the list", () => {
   });
 });
 
+describe("the JSON of a room", () => {
+  const HOSTILE =
+    String.raw`"quotes", \back\slashes\, {"json":[null]}, %s $1 </script>` +
+    "\u2028\u2029\u007f\ufeff é 漢 🦊";
+  const CONTROL = Array.from({ length: 31 }, (_, i) => String.fromCharCode(i + 1)).join("");
+
+  test("is what JSON.stringify makes, whatever is written in it", async () => {
+    const { sql } = database;
+    const [kim, lou] = await Promise.all([server.person("kim"), server.person("lou")]);
+    const { id } = await lou.openRoom("a", [kim]);
+    const direct = await lou.must("POST", "/rooms", { kind: "direct", members: [kim.user.id, ada.user.id] });
+    await lou.send(id);
+    await lou.send(direct.id);
+    await lou.must("PATCH", `/rooms/${id}/messages/1`, { body: "edited" });
+    const written = HOSTILE + CONTROL;
+    await sql`update users set name = ${written} where id = ${lou.user.id}`;
+    await sql`update rooms set name = ${written}, topic = ${written} where id = ${id}`;
+    await sql`update rooms set last_message_preview = ${written} where id = any (${arrayLiteral([id, direct.id])}::bigint[])`;
+
+    const sender = { ...lou.user, name: written };
+    const [one, list] = [`/rooms/${id}`, "/rooms"].map(async (path) => {
+      const response = await fetch(`${server.url}/chat/api${path}`, { headers: kim.headers });
+      expect(response.headers.get("content-type")).toBe("application/json;charset=utf-8");
+      const text = await response.text();
+      const body = JSON.parse(text);
+      expect(text).toBe(JSON.stringify(body));
+      return body;
+    });
+    const room = { id, name: written, topic: written, lastMessage: { sender, body: written } };
+    expect(await one).toMatchObject(room);
+    const { rooms } = (await list) as RoomList;
+    expect(rooms.find((room) => room.id === id)).toMatchObject(room as object);
+    const peers = [ada.user, sender].sort((a, b) => a.id - b.id);
+    expect(rooms.find((room) => room.id === direct.id)).toMatchObject({
+      name: null,
+      topic: null,
+      lastMessage: { sender, body: written, editedAt: null },
+      peers: peers.map((peer) => ({ ...peer, online: false })),
+    });
+  });
+
+  test("has times as Date's toISOString makes them, wherever the database takes itself to be", async () => {
+    const { id } = await ada.openRoom("times");
+    await ada.send(id);
+    await ada.must("PATCH", `/rooms/${id}/messages/1`, { body: "edited" });
+    for (const time of [
+      "0001-01-01T00:00:00.000Z",
+      "0987-06-05T04:03:02.001Z",
+      "1969-12-31T23:59:59.999Z",
+      "2024-02-29T12:00:00.100Z",
+      "2026-03-29T01:30:00.010Z",
+      "9999-12-31T23:59:59.999Z",
+    ]) {
+      expect(new Date(time).toISOString()).toBe(time);
+      await database.sql`
+        update rooms set last_message_at = ${time}::timestamptz, last_message_edited_at = ${time}::timestamptz where id = ${id}`;
+      for (const zone of ["UTC", "Asia/Kolkata", "America/St_Johns"]) {
+        const [row] = await database.sql.begin(async (tx) => {
+          await tx.unsafe(`set local timezone = '${zone}'; set local datestyle = 'SQL, DMY'`).simple();
+          const args = [
+            arrayLiteral([ada.user.id]),
+            arrayLiteral([id]),
+            arrayLiteral([null]),
+            false,
+            null,
+            null,
+          ];
+          return tx.unsafe(LIST, args);
+        });
+        const { lastMessage, activeAt } = JSON.parse(row?.rooms);
+        const told = [activeAt, lastMessage.createdAt, lastMessage.editedAt, row?.heads.split(" ")[2]];
+        expect([zone, ...told]).toEqual([zone, time, time, time, time]);
+      }
+    }
+  });
+});
+
 describe("the order", () => {
   test("is newest activity first; neither a join, an edit, a rename nor a read lifts a room", async () => {
     const kim = await server.person("kim");
@@ -476,7 +553,8 @@ describe("the plan of list.sql, for people who are in 500 of 5,000 rooms", () =>
     });
 
   test("is exact in every room", async () => {
-    const listed = await large.sql.unsafe(LIST, argumentsFor(all(MIXED)));
+    const [listed] = await large.sql.unsafe(LIST, argumentsFor(all(MIXED)));
+    const rooms: Room[] = JSON.parse(`[${listed?.rooms.replaceAll("\n", ",")}]`);
     const counted = await large.sql`
       select m.room_id, count(x.seq) as unread_count,
              count(x.seq) filter (where r.kind = 'direct' or ${MIXED}::bigint = any (x.mentions)) as mention_count
@@ -486,10 +564,10 @@ describe("the plan of list.sql, for people who are in 500 of 5,000 rooms", () =>
                             and x.kind = 'text' and x.deleted_at is null and x.sender_id <> m.user_id
        where m.user_id = ${MIXED}
        group by m.room_id order by m.room_id`;
-    const told = listed.map(({ room_id, unread_count, mention_count }) => ({
-      room_id,
-      unread_count,
-      mention_count,
+    const told = rooms.map(({ id, unreadCount, mentionCount }) => ({
+      room_id: id,
+      unread_count: unreadCount,
+      mention_count: mentionCount,
     }));
     expect(told.toSorted((a, b) => a.room_id - b.room_id)).toEqual(counted as unknown as typeof told);
     expect(told).toHaveLength(500);

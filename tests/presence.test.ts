@@ -432,7 +432,7 @@ describe("presence", () => {
       });
     });
     const [told, now] = [await made, await look()];
-    expect(now?.room?.peers).toMatchObject([{ id: ada, online: true }]);
+    expect(JSON.parse(now?.json ?? "{}").peers).toMatchObject([{ id: ada, online: true }]);
     if (told?.version === now?.version) expect(told).toEqual(now);
   });
 

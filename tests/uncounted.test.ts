@@ -46,7 +46,7 @@ async function counts(roomId: number) {
   const cursors = await readCursors(database.sql);
   const asks = MARKERS.map((_, i) => ({ userId: i + 1, roomId, since: "" }));
   const { asked } = await listRooms(database.sql, cursors, asks);
-  const listed = asked.map(({ entries }) => entries[0]?.room?.unreadCount);
+  const listed = asked.map(({ entries }) => JSON.parse(entries[0]?.json ?? "{}").unreadCount);
   const counted = [];
   for (const { userId } of asks)
     counted.push((await explainUnread(database.sql, userId, roomId)).unreadCount);

@@ -65,12 +65,22 @@ export const cursorFrame = (cursor: string): Frame =>
   new Frame(
     0,
     () => `id: ${cursor}\n\n`,
-    () => [...eventFrame("rooms", roomsJson(cursor, "", "", false), cursor).ws],
+    () => [...eventFrame("rooms", roomsJson(cursor, [], false), cursor).ws],
   );
 
-/** The data of the event `rooms`: the body of `GET /rooms`. */
-export const roomsJson = (cursor: string, rooms: string, left: string, reset: boolean): string =>
-  `{"cursor":${JSON.stringify(cursor)},"rooms":[${rooms}],"left":[${left}],"reset":${reset}}`;
+/**
+ * The data of the event `rooms`: the body of `GET /rooms`.
+ * @param rooms each as JSON, or null: no longer theirs
+ */
+export function roomsJson(
+  cursor: string,
+  rooms: { roomId: number; json: string | null }[],
+  reset: boolean,
+): string {
+  const here = rooms.flatMap(({ json }) => json ?? []).join();
+  const left = reset ? "" : rooms.flatMap(({ roomId, json }) => (json === null ? roomId : [])).join();
+  return `{"cursor":${JSON.stringify(cursor)},"rooms":[${here}],"left":[${left}],"reset":${reset}}`;
+}
 
 /** What every stream of Server-Sent Events begins with. */
 export const retryFrame = (): Frame => {

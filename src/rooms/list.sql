@@ -7,17 +7,23 @@
 --   $5 bigint    only what follows this room in the first person's list; null: from the top
 --   $6 bigint    at most so many rooms; null: all
 --
--- One row a room, newest activity first, and at least one row: where nothing is to be told, it holds
--- the cursor alone. `ask` counts the entries from 1. A room that was left or removed is told as `gone`
--- to those who asked for it, or for what changed. Unread is arithmetic (sequence numbers have no gaps),
+-- One row an entry that has something to be told, and at least one row: where nothing is, it holds the cursor
+-- alone. `ask` counts the entries from 1. `rooms` has a line a room, newest activity first; `heads` a line each as well,
+-- its id, version and time, and further ones: of rooms that were left or removed, which are told to those
+-- who asked for them, or for what changed. Unread is arithmetic (sequence numbers have no gaps),
 -- not counting: the cost does not grow with history or backlog. What needs a look elsewhere is looked
 -- up only where there can be something to find (case). Rooms, senders and who is online are each
 -- fetched by one scan for all their keys: a room that a thousand members ask for is read once, and
 -- from Postgres 17 on an index page that holds many keys is. "offset 0" keeps a look-up what it is
 -- written as, whatever the planner believes about the sizes of the tables and arrays.
+--
+-- A room comes as the JSON that clients get, byte for byte as JSON.stringify would make it: that costs Postgres a
+-- tenth more and spares the server most of its work (bench/NOTES.md). Kinds, roles, involvements and handles have
+-- nothing that JSON escapes: checks of their columns see to it. By ||, as concat and json_build_object take several times as long.
+-- The colons of a time are quoted for pgbench, which takes what follows one for the name of a variable.
 with snapshot as materialized (
   select pg_snapshot_xmin(s) as xmin, pg_snapshot_xmax(s) as xmax,
-         pg_stat_get_bgwriter_stat_reset_time() as stats_reset, -- see src/rooms/cursor.ts
+         coalesce(pg_stat_get_bgwriter_stat_reset_time()::text, '') as epoch, -- see src/rooms/cursor.ts
          (select count from revocations) as revocations -- see src/live/rights.ts
     from pg_current_snapshot() s
 ),
@@ -92,10 +98,11 @@ wanted as materialized (
                      where x.user_id = c.user_id and x.room_id = c.room_id and x.seq > c.last_read_seq)
           end as mention_count,
          case when kind = 'direct'
-              then (select coalesce(json_agg(json_build_object(
-                             'id', u.id, 'handle', u.handle, 'name', u.name, 'online', u.id in (select user_id from online)
-                           ) order by u.id), '[]')
+              then (select '[' || coalesce(string_agg(
+                             '{"id":' || u.id || ',"handle":"' || u.handle || '","name":' || to_json(u.name)
+                             || ',"online":' || (u.id in (select user_id from online)) || '}', ',' order by u.id), '') || ']'
                       from users u where u.id = any (array_remove(c.direct_user_ids, c.user_id)))
+              else 'null'
           end as peers
     from counted c
    where ($4 is not true or unread_count > 0 or marked_unread)
@@ -108,18 +115,44 @@ wanted as materialized (
    limit $6::bigint
 ),
 told as ( -- full, as above: a room without a last message has no sender, and stays
-  select w.*, u.id as sender_id, u.handle as sender_handle, u.name as sender_name
+  select w.*, to_char(active_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24":"MI":"SS.MS"Z"') as active_text,
+         u.id as sender_id, u.handle as sender_handle, u.name as sender_name
     from wanted w
     full join (
            select id, handle, name from users where id = any (array(select last_message_sender_id from wanted)) offset 0
          ) u on u.id = w.last_message_sender_id
   offset 0
+),
+entry as (
+  select ask, room_id || ' ' || version || ' ' || active_text as head,
+       case when not gone then
+         '{"id":' || room_id
+         || ',"kind":"' || kind
+         || '","name":' || coalesce(to_json(name)::text, 'null')
+         || ',"topic":' || coalesce(to_json(topic)::text, 'null')
+         || ',"role":"' || role
+         || '","involvement":"' || involvement
+         || '","lastSeq":' || last_seq
+         || ',"lastReadSeq":' || last_read_seq
+         || ',"unreadCount":' || unread_count
+         || ',"mentionCount":' || mention_count
+         || ',"markedUnread":' || marked_unread
+         || ',"lastMessage":' || case when last_message_seq is null then 'null' else
+              '{"seq":' || last_message_seq
+              || ',"sender":{"id":' || sender_id || ',"handle":"' || sender_handle || '","name":' || to_json(sender_name)
+              || '},"body":' || to_json(last_message_preview)
+              || ',"createdAt":"' || active_text
+              || '","editedAt":' || coalesce('"' || to_char(last_message_edited_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24":"MI":"SS.MS"Z"') || '"', 'null')
+              || '}' end
+         || ',"activeAt":"' || active_text
+         || '","memberCount":' || member_count
+         || ',"peers":' || peers
+         || '}' end as room
+    from told
+   order by ask, gone, active_at desc, room_id desc
 )
-select s.xmin::text as xmin, s.xmax::text as xmax, coalesce(s.stats_reset::text, '') as epoch, s.revocations,
-       t.ask, t.user_id, t.room_id, t.gone, t.version, t.kind, t.name, t.topic, t.role, t.involvement,
-       t.last_seq, t.last_read_seq, t.unread_count, t.mention_count, t.marked_unread, t.member_count, t.peers,
-       t.active_at, t.last_message_seq, t.last_message_at, t.last_message_edited_at, t.last_message_preview,
-       t.sender_id, t.sender_handle, t.sender_name
+select s.xmin, s.xmax, s.epoch, s.revocations, a.*
   from snapshot s
-  left join told t on true
- order by t.active_at desc, t.room_id desc;
+  left join (
+         select ask, string_agg(head, E'\n') as heads, string_agg(room, E'\n') as rooms from entry group by ask
+       ) a on true;

@@ -9,7 +9,7 @@ export type Role = "owner" | "moderator" | "member";
 export type Kind = "open" | "closed" | "direct";
 export type Involvement = "all" | "mentions" | "none";
 
-/** A room as one of its members sees it. */
+/** A room as one of its members sees it; list.sql makes the JSON of it. */
 export interface Room {
   id: number;
   kind: Kind;
@@ -49,44 +49,27 @@ export interface ListWindow {
   limit?: number | null;
 }
 
-/** One room in an answer of list.sql; `room` is null where it is no longer theirs. */
+/** One room in an answer of list.sql. */
 export interface ListEntry {
   roomId: number;
   version: string;
-  activeAt: Date;
-  room: Room | null;
+  /** As the contract tells times: what sorts as text sorts by time. */
+  activeAt: string;
+  /** The Room as JSON; null: no longer theirs. */
+  json: string | null;
 }
 
-/** A row of list.sql, or of nothing but the cursor where `ask` is null. */
+/** A row of list.sql; of nothing but the cursor where there is no `ask`. */
 interface ListRow {
   xmin: string;
   xmax: string;
   epoch: string;
   revocations: number;
   ask: number | null;
-  room_id: number;
-  gone: boolean;
-  version: string;
-  kind: Kind;
-  name: string | null;
-  topic: string | null;
-  role: Role;
-  involvement: Involvement;
-  last_seq: number;
-  last_read_seq: number;
-  unread_count: number;
-  mention_count: number;
-  marked_unread: boolean;
-  member_count: number;
-  peers: Peer[] | null;
-  active_at: Date;
-  last_message_seq: number | null;
-  last_message_at: Date;
-  last_message_edited_at: Date | null;
-  last_message_preview: string;
-  sender_id: number;
-  sender_handle: string;
-  sender_name: string;
+  /** `room_id version active_at`, a line each. */
+  heads: string;
+  /** As JSON, a line each; those of the heads behind them are no longer theirs. */
+  rooms: string | null;
 }
 
 /**
@@ -123,53 +106,30 @@ export async function listRooms(
     entries: [] as ListEntry[],
   }));
   for (const row of rows) {
-    if (row.ask === null) continue;
-    asked[row.ask - 1]?.entries.push({
-      roomId: row.room_id,
-      version: row.version,
-      activeAt: row.active_at,
-      room: row.gone ? null : roomOf(row),
-    });
+    const ask = row.ask !== null && asked[row.ask - 1];
+    if (ask) ask.entries = entriesOf(row);
   }
   return { cursor: cursors.encode(xmin), revocations, asked };
 }
 
-const roomOf = (row: ListRow): Room => ({
-  id: row.room_id,
-  kind: row.kind,
-  name: row.name,
-  topic: row.topic,
-  role: row.role,
-  involvement: row.involvement,
-  lastSeq: row.last_seq,
-  lastReadSeq: row.last_read_seq,
-  unreadCount: row.unread_count,
-  mentionCount: row.mention_count,
-  markedUnread: row.marked_unread,
-  lastMessage:
-    row.last_message_seq === null
-      ? null
-      : {
-          seq: row.last_message_seq,
-          sender: { id: row.sender_id, handle: row.sender_handle, name: row.sender_name },
-          body: row.last_message_preview,
-          createdAt: row.last_message_at,
-          editedAt: row.last_message_edited_at,
-        },
-  activeAt: row.active_at,
-  memberCount: row.member_count,
-  peers: row.peers,
-});
+function entriesOf({ heads, rooms }: ListRow): ListEntry[] {
+  const jsons = rooms?.split("\n") ?? [];
+  return heads.split("\n").map((head, i) => {
+    const [roomId, version, activeAt] = head.split(" ") as [string, string, string];
+    return { roomId: Number(roomId), version, activeAt, json: jsons[i] ?? null };
+  });
+}
 
 /**
  * One room of a member.
+ * @returns the Room as JSON
  * @throws Problem 404 `room-not-found`
  */
-export async function findRoom(sql: Sql, cursors: Cursors, userId: number, roomId: number): Promise<Room> {
+export async function findRoom(sql: Sql, cursors: Cursors, userId: number, roomId: number): Promise<string> {
   const { asked } = await listRooms(sql, cursors, [{ userId, roomId, since: "" }]);
-  const room = asked[0]?.entries[0]?.room;
-  if (!room) throw notFound("room");
-  return room;
+  const json = asked[0]?.entries[0]?.json;
+  if (!json) throw notFound("room");
+  return json;
 }
 
 /** The rooms that each of these people is in, by their ids. */

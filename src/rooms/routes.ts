@@ -1,5 +1,6 @@
 import { Elysia, t } from "elysia";
 import { type Dependencies, guard, type Spent } from "../auth/guard.ts";
+import { roomsJson } from "../live/frame.ts";
 import { markerMoved, membershipChanged, roomChanged } from "../live/hints.ts";
 import { invalid } from "../problem.ts";
 import { integer, MAX_ID, nullable, pathId, text, VISIBLE, words } from "../schema.ts";
@@ -25,6 +26,12 @@ const seq = t.Object({ seq: integer({ minimum: 0 }) });
 const serverTiming = (spent: Spent): string =>
   `db;dur=${spent.ms.toFixed(2)};desc="${spent.statements} ${spent.statements === 1 ? "query" : "queries"}"`;
 
+/** An answer that is JSON already. */
+function asJson(set: { headers: Record<string, string | number> }, json: string): string {
+  set.headers["content-type"] = "application/json;charset=utf-8"; // as Elysia has it elsewhere
+  return json;
+}
+
 /** The room list, rooms, and read markers. */
 export function roomRoutes({ db, callers, config, cursors, announce }: Dependencies & { cursors: Cursors }) {
   const { sql } = db;
@@ -49,12 +56,7 @@ export function roomRoutes({ db, callers, config, cursors, announce }: Dependenc
         spent.ms += performance.now() - started;
         set.headers["server-timing"] = serverTiming(spent);
         const { entries = [], reset = true } = asked[0] ?? {};
-        return {
-          cursor,
-          rooms: entries.flatMap(({ room }) => room ?? []),
-          left: reset ? [] : entries.flatMap(({ room, roomId }) => (room ? [] : roomId)),
-          reset,
-        };
+        return asJson(set, roomsJson(cursor, entries, reset));
       },
       {
         query: t.Object({
@@ -86,7 +88,7 @@ export function roomRoutes({ db, callers, config, cursors, announce }: Dependenc
         });
         if (room.isNew) announce(...room.memberIds.map((userId) => membershipChanged(userId, room.id)));
         set.status = room.isNew ? 201 : 200;
-        return findRoom(sql, cursors, caller.id, room.id);
+        return asJson(set, await findRoom(sql, cursors, caller.id, room.id));
       },
       {
         body: t.Object({
@@ -121,7 +123,7 @@ export function roomRoutes({ db, callers, config, cursors, announce }: Dependenc
     )
     .put(
       "/read",
-      async ({ caller, query: { since } }) => {
+      async ({ caller, query: { since }, set }) => {
         const read = await markAllRead(sql, caller.id);
         announce(...read.map((roomId) => markerMoved(caller.id, roomId)));
         const asks =
@@ -130,14 +132,12 @@ export function roomRoutes({ db, callers, config, cursors, announce }: Dependenc
             : [{ userId: caller.id, roomId: null, since }];
         const { cursor, asked } = await listRooms(sql, cursors, asks);
         const entries = asked.flatMap(({ entries }) => entries);
-        entries.sort((a, b) => b.activeAt.getTime() - a.activeAt.getTime() || b.roomId - a.roomId);
-        return {
-          // Without a cursor to go on from, only these rooms were looked at: what else has changed is not behind us.
-          cursor: since === undefined ? cursors.beginning() : cursor,
-          rooms: entries.flatMap(({ room }) => room ?? []),
-          left: entries.flatMap(({ room, roomId }) => (room ? [] : roomId)),
-          reset: since !== undefined && asked[0]?.reset === true,
-        };
+        entries.sort((a, b) =>
+          a.activeAt === b.activeAt ? b.roomId - a.roomId : a.activeAt < b.activeAt ? 1 : -1,
+        );
+        // Without a cursor to go on from, only these rooms were looked at: what else has changed is not behind us.
+        const upto = since === undefined ? cursors.beginning() : cursor;
+        return asJson(set, roomsJson(upto, entries, since !== undefined && asked[0]?.reset === true));
       },
       {
         query: t.Object({
@@ -148,17 +148,20 @@ export function roomRoutes({ db, callers, config, cursors, announce }: Dependenc
         detail: { summary: "Read everything" },
       },
     )
-    .get("/:id", ({ caller, params }) => findRoom(sql, cursors, caller.id, pathId(params.id, "room")), {
-      detail: { summary: "One room" },
-    })
+    .get(
+      "/:id",
+      async ({ caller, params, set }) =>
+        asJson(set, await findRoom(sql, cursors, caller.id, pathId(params.id, "room"))),
+      { detail: { summary: "One room" } },
+    )
     .patch(
       "/:id",
-      async ({ caller, params, body }) => {
+      async ({ caller, params, body, set }) => {
         const roomId = pathId(params.id, "room");
         const change = { ...body, ...(body.name === undefined ? {} : { name: body.name.trim() }) };
         await db.transaction((tx) => queries.changeRoom(tx, caller, roomId, change));
         announce(roomChanged(roomId));
-        return findRoom(sql, cursors, caller.id, roomId);
+        return asJson(set, await findRoom(sql, cursors, caller.id, roomId));
       },
       {
         body: t.Object({
@@ -181,11 +184,11 @@ export function roomRoutes({ db, callers, config, cursors, announce }: Dependenc
     )
     .put(
       "/:id/read",
-      async ({ caller, params, body }) => {
+      async ({ caller, params, body, set }) => {
         const roomId = pathId(params.id, "room");
         await markRead(sql, caller.id, roomId, body.seq);
         announce(markerMoved(caller.id, roomId));
-        return findRoom(sql, cursors, caller.id, roomId);
+        return asJson(set, await findRoom(sql, cursors, caller.id, roomId));
       },
       { body: seq, detail: { summary: "Read a room up to a message; only ever forward" } },
     )
@@ -194,11 +197,11 @@ export function roomRoutes({ db, callers, config, cursors, announce }: Dependenc
     })
     .put(
       "/:id/unread",
-      async ({ caller, params, body }) => {
+      async ({ caller, params, body, set }) => {
         const roomId = pathId(params.id, "room");
         await db.transaction((tx) => markUnread(tx, caller.id, roomId, body.seq));
         announce(markerMoved(caller.id, roomId));
-        return findRoom(sql, cursors, caller.id, roomId);
+        return asJson(set, await findRoom(sql, cursors, caller.id, roomId));
       },
       {
         body: t.Object({ seq: integer({ minimum: 1 }) }),

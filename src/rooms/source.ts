@@ -13,12 +13,7 @@ export const listSource = (sql: Sql, cursors: Cursors): ListSource => ({
       revocations,
       asked: asked.map(({ entries, reset }) => ({
         reset,
-        changes: entries.map(({ roomId, version, activeAt, room }) => ({
-          roomId,
-          version,
-          activeAt: activeAt.getTime(),
-          json: room && JSON.stringify(room),
-        })),
+        changes: entries.map((entry) => ({ ...entry, activeAt: Date.parse(entry.activeAt) })),
       })),
     };
   },

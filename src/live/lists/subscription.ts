@@ -94,7 +94,5 @@ export class ListSubscription implements Subscription {
 /** The event `rooms`: newest activity first. */
 function roomsFrame(changes: Change[], reset: boolean, cursor: string): Frame {
   changes.sort((a, b) => b.activeAt - a.activeAt || b.roomId - a.roomId);
-  const rooms = changes.flatMap((change) => change.json ?? []).join();
-  const left = changes.flatMap((change) => (change.json === null ? change.roomId : [])).join();
-  return eventFrame("rooms", roomsJson(cursor, rooms, reset ? "" : left, reset), cursor);
+  return eventFrame("rooms", roomsJson(cursor, changes, reset), cursor);
 }
