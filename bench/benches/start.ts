@@ -103,7 +103,7 @@ async function foyerImage(folder: string): Promise<void> {
   const [, install] = /^RUN (bun install .+)$/m.exec(dockerfile) ?? [];
   if (!install) throw new Error("the Dockerfile installs in another way");
   await mkdir(folder);
-  for (const name of ["package.json", "bun.lock", "bunfig.toml", "src"]) {
+  for (const name of ["package.json", "bun.lock", "bunfig.toml", "patches", "src"]) {
     await cp(join(ROOT, name), join(folder, name), { recursive: true });
   }
   await run(["sh", "-c", install], { cwd: folder });
