@@ -81,12 +81,12 @@ const RULES: Record<string, string> = {
     select * from rooms r
      where last_uncounted_seq <> (select coalesce(max(seq), 0) from messages
                                    where room_id = r.id and (kind = 'system' or deleted_at is not null))`,
-  "deleted and system messages are counted by stretches of 2,048": `
-    (select room_id, seq >> 11, count(*) from messages where kind = 'system' or deleted_at is not null group by 1, 2
+  "deleted and system messages are counted by stretches of 8,192": `
+    (select room_id, seq >> 13, count(*) from messages where kind = 'system' or deleted_at is not null group by 1, 2
      except select room_id, stretch, count from uncounted)
     union all
     (select room_id, stretch, count from uncounted
-     except select room_id, seq >> 11, count(*) from messages where kind = 'system' or deleted_at is not null group by 1, 2)`,
+     except select room_id, seq >> 13, count(*) from messages where kind = 'system' or deleted_at is not null group by 1, 2)`,
   "member_count counts the members": `
     select * from rooms r where member_count <> (select count(*) from memberships where room_id = r.id)`,
   "who sends or is mentioned is a member": `

@@ -70,11 +70,11 @@ counted as materialized (
                           when own_after_read = 0 then (
                             select count(*) from messages x
                              where x.room_id = c.room_id and x.seq > c.last_read_seq
-                               and x.seq < ((c.last_read_seq >> 11) + 1) << 11
+                               and x.seq < ((c.last_read_seq >> 13) + 1) << 13
                                and (x.deleted_at is not null or x.kind = 'system')
-                          ) + case when last_uncounted_seq >> 11 = last_read_seq >> 11 then 0
+                          ) + case when last_uncounted_seq >> 13 = last_read_seq >> 13 then 0
                                    else (select coalesce(sum(count), 0) from uncounted
-                                          where room_id = c.room_id and stretch > c.last_read_seq >> 11)
+                                          where room_id = c.room_id and stretch > c.last_read_seq >> 13)
                               end
                           else (select count(*) from messages x
                                  where x.room_id = c.room_id and x.seq > c.last_read_seq

@@ -1,5 +1,6 @@
 /**
- * The room list as one would write it with Fastify and `pg`: Foyer's own SQL, prepared by name, and a response schema.
+ * The room list as one would write it with Fastify and `pg`: Foyer's own SQL, which makes the JSON of
+ * each room, prepared by name.
  * DATABASE_URL and PORT as with Foyer; LIST_SQL is the file of the query.
  */
 import { createHash } from "node:crypto";
@@ -40,79 +41,13 @@ async function callerOf(request) {
   return rows[0].id;
 }
 
-/** What the query answers, as the API tells it. */
-function answerOf(rows) {
-  return {
-    cursor: rows[0].xmin,
-    rooms: rows.filter((row) => row.ask !== null && !row.gone).map(roomOf),
-    left: [],
-    reset: true,
-  };
-}
-
-const roomOf = (row) => ({
-  id: row.room_id,
-  kind: row.kind,
-  name: row.name,
-  topic: row.topic,
-  role: row.role,
-  involvement: row.involvement,
-  lastSeq: row.last_seq,
-  lastReadSeq: row.last_read_seq,
-  unreadCount: row.unread_count,
-  mentionCount: row.mention_count,
-  markedUnread: row.marked_unread,
-  lastMessage:
-    row.last_message_seq === null
-      ? null
-      : {
-          seq: row.last_message_seq,
-          sender: { id: row.sender_id, handle: row.sender_handle, name: row.sender_name },
-          body: row.last_message_preview,
-          createdAt: row.last_message_at,
-          editedAt: row.last_message_edited_at,
-        },
-  activeAt: row.active_at,
-  memberCount: row.member_count,
-  peers: row.peers,
-});
-
-const integer = { type: "integer" };
-const string = { type: "string" };
-const boolean = { type: "boolean" };
-const time = { type: "string", format: "date-time" };
-const nullable = (schema) => ({ ...schema, nullable: true });
-const object = (properties) => ({ type: "object", properties });
-const user = { id: integer, handle: string, name: string };
-const room = object({
-  id: integer,
-  kind: string,
-  name: nullable(string),
-  topic: nullable(string),
-  role: string,
-  involvement: string,
-  lastSeq: integer,
-  lastReadSeq: integer,
-  unreadCount: integer,
-  mentionCount: integer,
-  markedUnread: boolean,
-  lastMessage: nullable(
-    object({ seq: integer, sender: object(user), body: string, createdAt: time, editedAt: nullable(time) }),
-  ),
-  activeAt: time,
-  memberCount: integer,
-  peers: nullable({ type: "array", items: object({ ...user, online: boolean }) }),
-});
-const answer = object({
-  cursor: string,
-  rooms: { type: "array", items: room },
-  left: { type: "array", items: integer },
-  reset: boolean,
-});
+/** What the query answers, as the API tells it: each room is JSON already. */
+const answerOf = ([{ xmin, rooms }]) =>
+  `{"cursor":"${xmin}","rooms":[${rooms?.replaceAll("\n", ",") ?? ""}],"left":[],"reset":true}`;
 
 const app = Fastify({ logger: false });
 
-app.get("/chat/api/rooms", { schema: { response: { 200: answer } } }, async (request, reply) => {
+app.get("/chat/api/rooms", async (request, reply) => {
   const id = await callerOf(request);
   if (id === undefined) return reply.code(401).send({ title: "Who are you?" });
   const { rows } = await pool.query({
@@ -120,7 +55,7 @@ app.get("/chat/api/rooms", { schema: { response: { 200: answer } } }, async (req
     text: LIST,
     values: [`{${id}}`, "{null}", "{null}", false, null, null],
   });
-  return answerOf(rows);
+  return reply.type("application/json; charset=utf-8").send(answerOf(rows));
 });
 
 app.get("/health/ready", async () => {
