@@ -3,7 +3,7 @@ import { codeOf, isBroken, isDuplicate, isUnavailable } from "../db/errors.ts";
 import { type Announce, roomChanged } from "../live/hints.ts";
 import { explainRefusal, insertMessage, insertMessages, type Message, type NewMessage } from "./queries.ts";
 
-/** Statements at a time: one computes while the other waits for the disk. More make smaller groups, and cost more. */
+/** Statements at a time; another than the first only for what fills it. More and smaller ones cost more, in all and each. */
 const MOST_STATEMENTS = 2;
 /** Messages of one statement at most: more make it no cheaper for each, and all of them wait for the last. */
 const MOST_MESSAGES = 128;
@@ -68,7 +68,18 @@ export class Outgoing {
   }
 
   #start(): void {
-    while (this.#underWay < MOST_STATEMENTS && this.#turns.length > 0) void this.#deliver(this.#nextGroup());
+    while (this.#underWay === 0 ? this.#turns.length > 0 : this.#underWay < MOST_STATEMENTS && this.#isFull())
+      void this.#deliver(this.#nextGroup());
+  }
+
+  /** Whether those whose turn it is fill a statement. */
+  #isFull(): boolean {
+    let count = 0;
+    for (const roomId of this.#turns) {
+      count += this.#rooms.get(roomId)?.length ?? 0;
+      if (count >= MOST_MESSAGES) return true;
+    }
+    return false;
   }
 
   /** Takes those whose turn it is, of as many rooms as fit. */
