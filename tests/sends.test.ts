@@ -4,7 +4,7 @@ import { connect, type Database, type Sql } from "../src/db/client.ts";
 import { isUnavailable } from "../src/db/errors.ts";
 import { type Hint, roomChanged } from "../src/live/hints.ts";
 import { Outgoing } from "../src/messages/outgoing.ts";
-import { insertMessage, insertMessages, type NewMessage } from "../src/messages/queries.ts";
+import { insertMessage, insertMessages, type NewMessage } from "../src/messages/send.ts";
 import { Problem } from "../src/problem.ts";
 import { answer } from "./support/answer.ts";
 import type { Client } from "./support/client.ts";

@@ -1,7 +1,8 @@
 import type { Sql } from "../db/client.ts";
 import { codeOf, isBroken, isDuplicate, isUnavailable } from "../db/errors.ts";
 import { type Announce, roomChanged } from "../live/hints.ts";
-import { explainRefusal, insertMessage, insertMessages, type Message, type NewMessage } from "./queries.ts";
+import type { Message } from "./queries.ts";
+import { explainRefusal, insertMessage, insertMessages, type NewMessage } from "./send.ts";
 
 /** Statements at a time; another than the first only for what fills it. More and smaller ones cost more, in all and each. */
 const MOST_STATEMENTS = 2;
