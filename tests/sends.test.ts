@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { connect, type Database, type Sql } from "../src/db/client.ts";
+import { arrayLiteral, connect, type Database, type Sql } from "../src/db/client.ts";
 import { isUnavailable } from "../src/db/errors.ts";
 import { type Hint, roomChanged } from "../src/live/hints.ts";
 import { Outgoing } from "../src/messages/outgoing.ts";
@@ -10,6 +10,7 @@ import { answer } from "./support/answer.ts";
 import type { Client } from "./support/client.ts";
 import { eventually } from "./support/eventually.ts";
 import { type TestServer, twoServers } from "./support/server.ts";
+import { watched } from "./support/watched.ts";
 
 let servers: [TestServer, TestServer];
 let sql: Sql & TestServer["database"]["sql"];
@@ -33,13 +34,15 @@ afterAll(async () => {
 // Sends that are handed over in one go: the first statement takes the first of them, and the others gather.
 let db: Database;
 let others: Database; // what others do meanwhile
+let statements: ReturnType<typeof watched>;
 let outgoing: Outgoing;
 let hints: Hint[];
 beforeEach(() => {
   db = connect(servers[0].database.target, { pool: 10, statementTimeout: 5 });
   others = connect(servers[0].database.target, { pool: 10, statementTimeout: 30 });
   hints = [];
-  outgoing = new Outgoing(db.sql, (...some) => hints.push(...some));
+  statements = watched(db.sql);
+  outgoing = new Outgoing(statements.sql, (...some) => hints.push(...some));
 });
 afterEach(async () => {
   await others.close();
@@ -47,6 +50,17 @@ afterEach(async () => {
 });
 
 const room = async (...members: Client[]) => (await ada.openRoom("a room", members)).id;
+/** Many rooms of Ada's alone. */
+async function manyRooms(count: number): Promise<number[]> {
+  const rooms = await sql<{ id: number }[]>`
+    insert into rooms (kind, name, member_count) select 'open', 'r' || n, 1 from generate_series(1, ${count}::int) n
+    returning id`;
+  const ids = rooms.map(({ id }) => id);
+  await sql`
+    insert into memberships (user_id, room_id, role)
+    select ${ada.user.id}::bigint, id, 'owner' from unnest(${arrayLiteral(ids)}::bigint[]) id`;
+  return ids;
+}
 const message = (
   who: Client,
   roomId: number,
@@ -95,6 +109,9 @@ async function hold(work: (tx: Sql) => Promise<unknown>): Promise<{ letGo(): Pro
     },
   };
 }
+const lockMembership = (roomId: number, who: Client) => (tx: Sql) =>
+  tx`
+  select from memberships where room_id = ${roomId} and user_id = ${who.user.id} for update`;
 const lockRoom = (roomId: number) => (tx: Sql) => tx`select from rooms where id = ${roomId} for update`;
 
 /** Waits until so many statements wait for a lock. */
@@ -104,6 +121,15 @@ const waitForLocks = (count: number) =>
       select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
     return rows.length >= count;
   }, `${count} statements wait for a lock`);
+
+/** The backends that wait for what is held. */
+async function waitingFor({ tx }: { tx: Sql }): Promise<number[]> {
+  const [holder] = await tx<{ pid: number }[]>`select pg_backend_pid() as pid`;
+  const rows = await sql<{ pid: number }[]>`
+    select pid from pg_stat_activity
+     where wait_event_type = 'Lock' and ${holder?.pid ?? 0}::int = any (pg_blocking_pids(pid))`;
+  return rows.map(({ pid }) => pid);
+}
 
 describe("a group", () => {
   const send = fc.record({
@@ -196,9 +222,7 @@ describe("a group", () => {
     const held = [await room(), await room(), await room(), await room()];
     const free = [await room(), await room(), await room()];
     const holds = await Promise.all(held.slice(0, 3).map((id) => hold(lockRoom(id))));
-    const marker = await hold(
-      (tx) => tx`select from memberships where room_id = ${held[3] as number} for update`,
-    );
+    const marker = await hold(lockMembership(held[3] as number, ada));
     const late = Promise.all([...held, ...held].map((id) => outcome(outgoing.send(message(ada, id)))));
     expect(await outcomes([...free, ...free].map((id) => message(ada, id)))).toEqual([
       "new 1",
@@ -213,12 +237,53 @@ describe("a group", () => {
     expect(await late).toEqual([...held.map(() => "new 1"), ...held.map(() => "new 2")]);
   });
 
+  test("waits for at most four rooms at a time, and others go on", async () => {
+    const held = await Promise.all(range(1, 6).map(() => room()));
+    const free = await room();
+    const holds = await Promise.all(held.map((id) => hold(lockRoom(id))));
+    const late = Promise.all(held.map((id) => outcome(outgoing.send(message(ada, id)))));
+    await waitForLocks(4);
+    expect(await outcomes([message(ada, free), message(ada, free)])).toEqual(["new 1", "new 2"]);
+    expect(statements.now).toBe(4);
+    await Promise.all(holds.map(({ letGo }) => letGo()));
+    expect(await late).toEqual(held.map(() => "new 1"));
+  });
+
+  test("makes nobody wait for a sender whose membership others have locked, but that sender", async () => {
+    const id = await room(ben, kim);
+    const { letGo } = await hold(lockMembership(id, ben));
+    const [first, bens, ...theirs] = [ben, ben, ada, kim, ada].map((who) =>
+      outcome(outgoing.send(message(who, id))),
+    );
+    expect(await Promise.all(theirs)).toEqual(["new 1", "new 2", "new 3"]);
+    await waitForLocks(1);
+    expect(await outcomes([message(kim, id), message(ada, id)])).toEqual(["new 4", "new 5"]);
+    expect(statements.now).toBe(1); // one of Ben's; the other is behind it
+    await letGo();
+    expect([await first, await bens]).toEqual(["new 6", "new 7"]);
+  });
+
+  test("that waits for its room waits for nobody's membership", async () => {
+    const [id, other] = [await room(ben, kim), await room()];
+    const membership = await hold(lockMembership(id, ben));
+    const { letGo } = await hold(lockRoom(id));
+    // The first goes alone, and the others together.
+    const [first, bens, ...theirs] = [
+      message(ada, other),
+      ...[ben, ada, kim, ada].map((who) => message(who, id)),
+    ].map((one) => outcome(outgoing.send(one)));
+    expect(await first).toBe("new 1");
+    await waitForLocks(1);
+    await letGo();
+    expect(await Promise.all(theirs)).toEqual(["new 1", "new 2", "new 3"]);
+    await membership.letGo();
+    expect(await bens).toBe("new 4");
+  });
+
   test("locks memberships in the order of their users' ids, and the room after them all", async () => {
     const id = await room(ben, kim);
-    const { tx, letGo } = await hold(
-      (tx) => tx`select from memberships where room_id = ${id} and user_id = ${ben.user.id} for update`,
-    );
-    const sent = insertMessages(db.sql, [message(kim, id), message(ben, id), message(ada, id)], false);
+    const { tx, letGo } = await hold(lockMembership(id, ben));
+    const sent = insertMessages(db.sql, [message(kim, id), message(ben, id), message(ada, id)], "wait");
     await waitForLocks(1);
     const [, , free] = await Promise.all([
       tx`select from memberships where room_id = ${id} and user_id = ${kim.user.id} for update nowait`,
@@ -249,11 +314,34 @@ describe("one bad send spoils none of its neighbours", () => {
     expect(await bodies(id)).toEqual(["first", "good", "better", "best"]);
   });
 
+  test("among many rooms, one statement after another, past a room that others have locked", async () => {
+    const [first, ...ids] = (await manyRooms(129)) as [number, ...number[]];
+    const [early, bad, later] = [5, 65, 100];
+    const held = [ids[early], ids[later]] as [number, number];
+    const holds = await Promise.all(held.map((id) => hold(lockRoom(id))));
+    const all = [message(ada, first), ...ids.map((id, i) => message(ada, id, i === bad ? "\0" : "good"))];
+    const given = all.map((one) => outcome(outgoing.send(one)));
+    const isHeld = (i: number) => held.includes(all[i]?.roomId as number);
+    const late = Promise.all(given.filter((_, i) => isHeld(i)));
+    expect(await Promise.all(given.filter((_, i) => !isHeld(i)))).toEqual([
+      ...Array<string>(bad).fill("new 1"), // the first of all in place of the held one
+      "22021",
+      ...Array<string>(126 - bad).fill("new 1"),
+    ]);
+    await waitForLocks(2);
+    expect(statements.now).toBe(2);
+    // The first; the group, and seven times two halves, at most with the first; and those that wait.
+    expect(statements.begun).toBe(1 + (1 + 2 * 7) + 2);
+    expect(statements.most).toBe(2);
+    await Promise.all(holds.map(({ letGo }) => letGo()));
+    expect(await late).toEqual(["new 1", "new 1"]);
+  });
+
   test("the same clientId at another server, in the statement that this one waits for", async () => {
     const id = await room(ben, kim);
     const twice = message(ada, id, "twice", { clientId: "c" });
-    const { letGo } = await hold((tx) => insertMessage(tx, twice, false));
-    const sent = insertMessages(db.sql, [message(ben, id), twice, message(kim, id)], false).catch(
+    const { letGo } = await hold((tx) => insertMessage(tx, twice, "wait"));
+    const sent = insertMessages(db.sql, [message(ben, id), twice, message(kim, id)], "wait").catch(
       ({ constraint_name }) => constraint_name,
     );
     const given = outcomes([message(ben, id), twice, message(kim, id), message(ben, id)]);
@@ -383,6 +471,26 @@ describe("when the database breaks off", () => {
     ]);
   });
 
+  test("even under a statement that waits for one room, everybody fails whose turn has not come", async () => {
+    const [id, under, next] = [await room(), await room(), await room()];
+    const held = await hold(lockRoom(id));
+    const first = outcome(outgoing.send(message(ada, id)));
+    await waitForLocks(1);
+    // Nothing is to wait for in its room but the same seq.
+    const twin = await hold(
+      (tx) =>
+        tx`insert into messages (room_id, seq, sender_id, body) values (${under}, 1, ${ada.user.id}, 'x')`,
+    );
+    const [underWay, waits] = [under, next].map((id) => outcome(outgoing.send(message(ada, id))));
+    await waitForLocks(2);
+    for (const pid of await waitingFor(held)) await sql`select pg_terminate_backend(${pid}::int)`;
+    for (const given of [first, waits]) expect(isUnavailable({ code: await given })).toBe(true);
+    await twin.tx`delete from messages where room_id = ${under}`;
+    await twin.letGo();
+    expect(await underWay).toBe("new 1");
+    await held.letGo();
+  });
+
   test("clients are told 503 and when to come again, and sending again sends once", async () => {
     const id = await room(ben);
     const { letGo } = await hold(lockRoom(id));
@@ -398,15 +506,51 @@ describe("when the database breaks off", () => {
     expect(await bodies(id)).toHaveLength(20);
   });
 
-  test("a statement that the database gives up for its deadline fails that room alone", async () => {
-    const hasty = connect(servers[0].database.target, { pool: 10, statementTimeout: 1 });
-    outgoing = new Outgoing(hasty.sql, () => {});
-    const [id, other] = [await room(), await room()];
-    const { letGo } = await hold(lockRoom(id));
-    const given = outcomes([message(ada, id), message(ada, id), message(ada, other), message(ada, other)]);
-    expect(await given).toEqual(["57014", "57014", "new 1", "new 2"]);
-    await letGo();
-    expect(await outcomes([message(ada, id)])).toEqual(["new 1"]);
-    await hasty.close();
+  describe("a statement that the database gives up for its deadline", () => {
+    let hasty: Database;
+    beforeEach(() => {
+      hasty = connect(servers[0].database.target, { pool: 10, statementTimeout: 1 });
+      statements = watched(hasty.sql);
+      outgoing = new Outgoing(statements.sql, () => {});
+    });
+    afterEach(() => hasty.close());
+
+    test("as it waits for a room fails that room alone", async () => {
+      const [id, other] = [await room(), await room()];
+      const { letGo } = await hold(lockRoom(id));
+      const given = outcomes([message(ada, id), message(ada, id), message(ada, other), message(ada, other)]);
+      expect(await given).toEqual(["57014", "57014", "new 1", "new 2"]);
+      await letGo();
+      expect(await outcomes([message(ada, id)])).toEqual(["new 1"]);
+    });
+
+    test("as it waits for a membership fails that sender in that room alone", async () => {
+      outgoing = new Outgoing(db.sql, () => {});
+      const [id, other] = [await room(ben, kim), await room(ben)];
+      const membership = await hold(lockMembership(id, ben));
+      const bens = [message(ben, id), message(ben, id)].map((one) => outcome(outgoing.send(one)));
+      expect(await outcomes([message(ada, id)])).toEqual(["new 1"]);
+      expect(await outcomes([message(ada, id), message(ben, other)])).toEqual(["new 2", "new 1"]);
+      await waitForLocks(1); // one of Ben's, and the other is behind it
+      const { letGo } = await hold(lockRoom(id));
+      const kims = outcomes([message(kim, id), message(kim, id)]);
+      await waitForLocks(2);
+      for (const pid of await waitingFor(membership)) await sql`select pg_cancel_backend(${pid}::int)`; // as at its deadline
+      expect(await Promise.all(bens)).toEqual(["57014", "57014"]);
+      await letGo();
+      expect(await kims).toEqual(["new 3", "new 4"]);
+      await membership.letGo();
+      expect(await outcomes([message(ben, id)])).toEqual(["new 5"]);
+    });
+
+    test("though it waits for no room fails everybody, and no other is begun", async () => {
+      const ids = await manyRooms(400);
+      const { letGo } = await hold((tx) => tx`lock table messages in share row exclusive mode`);
+      const given = await outcomes(ids.map((id) => message(ada, id)));
+      expect(new Set(given)).toEqual(new Set(["57014"]));
+      expect(statements.begun).toBe(2); // the first alone, and the one that was full
+      await letGo();
+      expect(await outcomes(ids.map((id) => message(ada, id)))).toEqual(ids.map(() => "new 1"));
+    });
   });
 });

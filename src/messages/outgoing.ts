@@ -1,11 +1,14 @@
 import type { Sql } from "../db/client.ts";
 import { codeOf, isBroken, isDuplicate, isUnavailable } from "../db/errors.ts";
+import { Slots } from "../db/slots.ts";
 import { type Announce, roomChanged } from "../live/hints.ts";
 import type { Message } from "./queries.ts";
-import { explainRefusal, insertMessage, insertMessages, type NewMessage } from "./send.ts";
+import { explainRefusal, insertMessage, insertMessages, type NewMessage, type Way } from "./send.ts";
 
 /** Statements at a time; another than the first only for what fills it. More and smaller ones cost more, in all and each. */
 const MOST_STATEMENTS = 2;
+/** Statements that wait for others' locks, at a time: each keeps a connection of the pool from everything else. */
+const MOST_WAITING = 4;
 /** Messages of one statement at most: more make it no cheaper for each, and all of them wait for the last. */
 const MOST_MESSAGES = 128;
 /** UTF-16 units of their texts at most, unless one alone has more: to index so much takes Postgres up to 0.1 s. */
@@ -23,8 +26,9 @@ interface Waiting {
  * many rooms: the more is sent, the larger the groups, not the more of them. Of a room one statement is under way at a
  * time. Where nothing is, nothing is waited for.
  *
- * A statement of many rooms waits for no lock: whose room or membership others have locked goes in a statement of that
- * room's alone, so that whoever holds a room holds up nobody else.
+ * Such a statement waits for no lock, so that whoever holds a room or a membership holds up nobody else. What it passes
+ * by goes in a statement of that room's alone, which waits for the room; and what that one passes by, as the senders'
+ * memberships are locked, in one of each sender's, which waits for that too while the room goes on.
  */
 export class Outgoing {
   /** Who waits, by room, in the order in which they came. A room stays as long as something of it is under way. */
@@ -32,6 +36,9 @@ export class Outgoing {
   /** Rooms in which somebody waits and nothing is under way, in the order of their turns. */
   readonly #turns: number[] = [];
   #underWay = 0;
+  readonly #slots = new Slots(MOST_WAITING);
+  /** Who waits behind a statement that waits for the sender's membership, by room and sender. */
+  readonly #apart = new Map<string, Waiting[]>();
 
   /** @param announce told of each room that a statement changed */
   constructor(
@@ -57,15 +64,20 @@ export class Outgoing {
 
   #insert(message: NewMessage): Promise<Message | undefined> {
     const { promise, resolve, reject } = Promise.withResolvers<Message | undefined>();
-    const one = { message, resolve, reject };
-    const waiting = this.#rooms.get(message.roomId);
+    this.#line({ message, resolve, reject });
+    return promise;
+  }
+
+  /** Puts one in its room's line. */
+  #line(one: Waiting): void {
+    const { roomId } = one.message;
+    const waiting = this.#rooms.get(roomId);
     if (waiting) waiting.push(one);
     else {
-      this.#rooms.set(message.roomId, [one]);
-      this.#turns.push(message.roomId);
+      this.#rooms.set(roomId, [one]);
+      this.#turns.push(roomId);
       this.#start();
     }
-    return promise;
   }
 
   #start(): void {
@@ -105,24 +117,39 @@ export class Outgoing {
   /** Sends a group, as far as nobody else has locked what it needs; then each room goes its own way. */
   async #deliver(group: Waiting[]): Promise<void> {
     this.#underWay++;
-    const { sent, failure } = await this.#try(group, true);
+    const left = await this.#send(group, "free");
     this.#underWay--;
-    if (isAway(failure)) this.#giveUp(group, failure);
-    const left = isAway(failure) ? [] : this.#settle(group, sent);
     const leftOf = Map.groupBy(left, ({ message }) => message.roomId);
     for (const roomId of roomsOf(group)) {
       const rest = leftOf.get(roomId);
-      if (rest) void this.#insist(roomId, rest);
+      if (rest) void this.#waitForRoom(roomId, rest);
       else this.#queue(roomId);
     }
     this.#start();
   }
 
-  /** Sends what was left out, waiting for whoever has locked it. */
-  async #insist(roomId: number, left: Waiting[]): Promise<void> {
-    await this.#sendOrHalve(left);
+  /** Sends what was left of a room; then each sender whose membership is locked goes its own way. */
+  async #waitForRoom(roomId: number, some: Waiting[]): Promise<void> {
+    const left = await this.#send(some, "room");
     this.#queue(roomId);
     this.#start();
+    for (const rest of Map.groupBy(left, ({ message }) => message.senderId).values())
+      void this.#waitForMembership(rest);
+  }
+
+  /** Sends what was left of one sender in one room. What comes to be left meanwhile gets in line again afterwards. */
+  async #waitForMembership(some: Waiting[]): Promise<void> {
+    const key = keyOf(some);
+    const line = this.#apart.get(key);
+    if (line) {
+      line.push(...some);
+      return;
+    }
+    const behind: Waiting[] = [];
+    this.#apart.set(key, behind);
+    for (const { resolve } of await this.#send(some, "wait")) resolve(undefined);
+    this.#apart.delete(key);
+    for (const one of behind) this.#line(one);
   }
 
   /** Nothing of a room is under way any more: whoever has come meanwhile gets in line. */
@@ -131,41 +158,46 @@ export class Outgoing {
     else this.#rooms.delete(roomId);
   }
 
-  /** Sends messages of one room. If one of them makes the statement fail, nothing is sent, and the others go without it. */
-  async #sendOrHalve(some: Waiting[]): Promise<void> {
-    const { sent, failure } = await this.#try(some, false);
-    if (isAway(failure)) {
-      this.#giveUp(some, failure);
-      return;
+  /** Sends messages, of one room unless the way is free. @returns those that are neither sent nor failed */
+  async #send(some: Waiting[], way: Way): Promise<Waiting[]> {
+    try {
+      if (way === "free") return await this.#sendOrHalve(some, way);
+      return await this.#slots.run(() => this.#sendOrHalve(some, way));
+    } catch (failure) {
+      this.#giveUp(some, way, failure);
+      return [];
     }
-    if (failure === undefined) {
-      for (const { resolve } of this.#settle(some, sent)) resolve(undefined);
-      return;
-    }
-    if (some.length === 1) {
-      some[0]?.reject(failure);
-      return;
-    }
-    const half = some.length >> 1;
-    await this.#sendOrHalve(some.slice(0, half));
-    await this.#sendOrHalve(some.slice(half));
   }
 
-  /** One statement. @returns what was sent, message by message; if it failed, nothing */
-  async #try(
-    some: Waiting[],
-    passBy: boolean,
-  ): Promise<{ sent: (Message | undefined)[]; failure?: unknown }> {
+  /**
+   * If one message makes a statement fail, nothing is sent, and the others go without it: half of them after the other.
+   * @throws if the database is away
+   */
+  async #sendOrHalve(some: Waiting[], way: Way): Promise<Waiting[]> {
+    const { sent, failure } = await this.#try(some, way);
+    if (sent) return this.#settle(some, sent);
+    if (isAway(failure)) throw failure;
+    if (some.length === 1) {
+      some[0]?.reject(failure);
+      return [];
+    }
+    const half = some.length >> 1;
+    const left = await this.#sendOrHalve(some.slice(0, half), way);
+    return [...left, ...(await this.#sendOrHalve(some.slice(half), way))];
+  }
+
+  /** One statement. @returns what was sent, message by message; or why nothing was */
+  async #try(some: Waiting[], way: Way): Promise<{ sent?: (Message | undefined)[]; failure?: unknown }> {
     const messages = some.map(({ message }) => message);
     const [only] = messages;
     try {
       const sent =
         only && messages.length === 1
-          ? [await insertMessage(this.sql, only, passBy)]
-          : await insertMessages(this.sql, messages, passBy);
+          ? [await insertMessage(this.sql, only, way)]
+          : await insertMessages(this.sql, messages, way);
       return { sent };
     } catch (failure) {
-      return { sent: [], failure };
+      return { failure };
     }
   }
 
@@ -180,20 +212,24 @@ export class Outgoing {
   }
 
   /**
-   * Fails those in a statement that the database did not answer, and who waits behind them: they have waited for as long,
-   * and one deadline is enough. When the connection broke, everybody.
+   * Fails those that the database did not answer (who was answered before stays so), and those who have waited for as
+   * long, as one deadline is enough: behind one sender the sender's, behind a room the room's. Behind a statement that
+   * waits for no lock, or on a connection that broke, everybody whose turn had not come.
    */
-  #giveUp(group: Waiting[], failure: unknown): void {
-    const everybody = isBroken(failure) ? this.#turns.splice(0) : [];
-    const behind = [...roomsOf(group), ...everybody].flatMap(
-      (roomId) => this.#rooms.get(roomId)?.splice(0) ?? [],
-    );
+  #giveUp(some: Waiting[], way: Way, failure: unknown): void {
+    const everybody = way === "free" || isBroken(failure) ? this.#turns.splice(0) : [];
+    const rooms = way === "wait" ? everybody : [...roomsOf(some), ...everybody];
+    const behind = rooms.flatMap((roomId) => this.#rooms.get(roomId)?.splice(0) ?? []);
     for (const roomId of everybody) this.#rooms.delete(roomId);
-    for (const { reject } of [...group, ...behind]) reject(failure);
+    const apart = (way === "wait" && this.#apart.get(keyOf(some))?.splice(0)) || [];
+    for (const { reject } of [...some, ...behind, ...apart]) reject(failure);
   }
 }
 
 const roomsOf = (group: Waiting[]): Set<number> => new Set(group.map(({ message }) => message.roomId));
+
+/** Whose they all are: a room's and a sender's. */
+const keyOf = ([one]: Waiting[]): string => `${one?.message.roomId}.${one?.message.senderId}`;
 
 /** Whether nothing is to be had from the database now. After a deadlock or the like (40…), the same again may succeed. */
 const isAway = (failure: unknown): boolean => isUnavailable(failure) && !codeOf(failure).startsWith("40");

@@ -12,17 +12,20 @@
 -- is there already, or its replyTo is not. Locks the memberships of the senders in the order of their ids, then the
 -- rooms, as everywhere. "offset 0" keeps a look-up one by index, whatever the planner believes about the sizes of the
 -- tables and arrays.
+--
+-- Where each lock is marked, send.ts puts "skip locked" to pass by what others have locked. Its insertMessage is the same
+-- for one message, and cheaper: a change to either is a change to both.
 with sender as (
   select m.user_id, m.room_id
     from (select distinct * from unnest($1::bigint[], $2::bigint[]) as s (room_id, user_id)) s
     join memberships m on m.user_id = s.user_id and m.room_id = s.room_id
    where m.left_at is null
-   order by m.user_id, m.room_id for no key update of m
+   order by m.user_id, m.room_id for no key update of m /* lock of memberships */
 ),
 locked as ( -- after all the memberships: an array is complete before it is used
   select id from rooms
    where id = any (array(select room_id from sender)) and deleted_at is null
-   order by id for no key update
+   order by id for no key update /* lock of rooms */
 ),
 accepted as ( -- counted from 1 in each room, in the order in which they came
   select *, row_number() over (partition by room_id order by position) as rank
