@@ -36,6 +36,7 @@ interface Contestant {
 /** Streams of the room list that stay open: what each takes, and how all come back. */
 export const streams: Bench = {
   name: "streams",
+  needs: [],
   async measure(context: Context) {
     const { streams, users, rounds } = context.quick ? SIZES.quick : SIZES.full;
     const contestants = [
@@ -63,6 +64,7 @@ export const streams: Bench = {
       what: `${many} streams: ${what}`,
       against: BARE,
       ratio: ratio(samples, "Foyer", BARE, figure),
+      better: "less" as const,
     });
     return [
       {
@@ -77,6 +79,7 @@ export const streams: Bench = {
             what: `${many} streams: seconds until all are back after a restart`,
             against: TARGET,
             ratio: ratio(samples, "Foyer", TARGET, "back"),
+            better: "less",
             target: { most: 1 },
           },
         ],
