@@ -1,7 +1,7 @@
 import type { Table } from "./bench.ts";
 
 const WIDTH = 860;
-const LEFT = 330;
+const LEFT = 345;
 const RIGHT = 110;
 const ROW = 30;
 const TOP = 96;
@@ -70,7 +70,7 @@ export function toSvg(tables: Table[]): string | null {
   }
 </style>
 <rect class="ground" width="100%" height="100%" rx="8"/>
-<text class="title" x="20" y="34">How many times as much as …</text>
+<text class="title" x="20" y="34">How many times as much Foyer does as …</text>
 <text class="scale" style="text-anchor:start" x="20" y="56">longer is better; left of the line “as much”: less. Logarithmic scale; measured in turns on one machine</text>
 ${[...grid, ...marks].join("\n")}
 </svg>
