@@ -1,6 +1,7 @@
 import type { Ratio } from "./contest.ts";
 import type { Databases } from "./databases.ts";
 import type { Programs } from "./programs.ts";
+import type { Tool } from "./tools.ts";
 
 /** What a ratio is to reach: at least, or at most. */
 export interface Target {
@@ -16,15 +17,19 @@ export interface Row {
   against: string;
   /** Of Foyer's figure to the other's. */
   ratio: Ratio;
+  /** Whether a larger figure is the better one. */
+  better: "more" | "less";
   target?: Target;
   /** Why it misses its target, if it does. */
   why?: string;
-  /** As the picture names it, if it is one of those that a newcomer is shown: `than Fastify + pg`. */
+  /** What the picture calls the other, if the row is one of those that a newcomer is shown. */
   picture?: string;
 }
 
 export interface Table {
   title: string;
+  /** What its rows in the picture have in common: `Room list: requests a second`. */
+  picture?: string;
   /** How it was measured, and what a reader should know of it: sentences. */
   about: string;
   rows: Row[];
@@ -49,5 +54,7 @@ export interface Context {
 export interface Bench {
   /** As `--only` takes it. */
   name: string;
+  /** What it is measured with, and beside, that has to be installed. */
+  needs: Tool[];
   measure(context: Context): Promise<Table[]>;
 }

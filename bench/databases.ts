@@ -1,4 +1,4 @@
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { hashSecret, newToken } from "../src/auth/secrets.ts";
 import { arrayLiteral, connect, type Database } from "../src/db/client.ts";
 import { type EmbeddedPostgres, startEmbedded } from "../src/db/embedded.ts";
@@ -142,10 +142,9 @@ export class Databases {
     return tokens;
   }
 
-  /** Stops Postgres. @param remove with its data */
-  async stop(remove: boolean): Promise<void> {
+  /** Stops Postgres. */
+  async stop(): Promise<void> {
     for (const { db } of this.#open.values()) await db.close();
     await this.postgres.stop();
-    if (remove) await rm(this.folder, { recursive: true, force: true });
   }
 }

@@ -1,6 +1,8 @@
-import { mkdtemp } from "node:fs/promises";
+import { accessSync, chmodSync, closeSync, constants, mkdirSync, mkdtempSync } from "node:fs";
+import { rm, statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { tryLock } from "../src/db/lock.ts";
 import { duration, Progress } from "../src/demo/progress.ts";
 import type { Bench, Context, Table } from "./bench.ts";
 import { backlog } from "./benches/backlog.ts";
@@ -17,11 +19,14 @@ import { help, OptionError, readOptions } from "./options.ts";
 import { toSvg } from "./picture.ts";
 import { Programs, run } from "./programs.ts";
 import { reaches, toMarkdown } from "./report.ts";
-import { missingPackages } from "./tools.ts";
+import { complaint } from "./tools.ts";
 
-const BENCHES: Bench[] = [list, growth, backlog, sends, fanout, screen, streams, start];
-const names = BENCHES.map(({ name }) => name);
+const ALL: Bench[] = [list, growth, backlog, sends, fanout, screen, streams, start];
+const NAMES = ALL.map(({ name }) => name);
+const ROOT = join(import.meta.dir, "..");
 const FASTIFY = join(import.meta.dir, "peers/fastify");
+/** Bytes that a full run fills, at most. */
+const FULL_BYTES = 30e9;
 
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
@@ -30,9 +35,11 @@ function fail(message: string, status: number): never {
   process.exit(status);
 }
 
+const told = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
 function settings() {
   try {
-    return readOptions(process.argv.slice(2), names);
+    return readOptions(process.argv.slice(2), NAMES);
   } catch (error) {
     if (error instanceof OptionError) fail(error.message, 2);
     throw error;
@@ -41,84 +48,126 @@ function settings() {
 
 const options = settings();
 if (options.help) {
-  process.stdout.write(help(names));
+  process.stdout.write(help(NAMES));
   process.exit(0);
 }
-const missing = await missingPackages();
-if (missing.length > 0) {
-  fail(
-    `programs are missing that Foyer is measured with. On Debian: apt-get install ${missing.join(" ")}`,
-    1,
-  );
+const benches = ALL.filter(({ name }) => options.only?.includes(name) ?? true);
+const tools = new Set(benches.flatMap(({ needs }) => needs));
+const lacking = await complaint(tools);
+if (lacking) fail(lacking, 1);
+
+/** A folder that can be written to, made if there is none. */
+function writable(option: string, folder: string): string {
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK);
+  } catch (error) {
+    fail(`${option}=${folder}: cannot be written to (${(error as NodeJS.ErrnoException).code})`, 2);
+  }
+  return resolve(folder);
 }
 
-const began = performance.now();
-const partial = options.quick || options.only !== null;
-const out = options.out ?? (partial ? await mkdtemp(join(tmpdir(), "foyer-results-")) : import.meta.dir);
-const folder = options.data ?? (await mkdtemp(join(tmpdir(), "foyer-bench-")));
-await run([process.execPath, "install", "--frozen-lockfile", "--silent", "--cwd", FASTIFY]);
+const results = options.out === null ? null : writable("--out", options.out);
+const kept = options.data === null ? null : writable("--data", options.data);
+const temporary = tmpdir();
+const work = mkdtempSync(join(temporary, "foyer-bench-"));
+chmodSync(work, 0o711); // Postgres, which is not root, has its data beneath
+process.env.TMPDIR = work; // whatever is temporary goes with it
 
-const databases = await Databases.start(folder, async (label, args, env) => {
+const programs = new Programs();
+let databases: Databases | undefined;
+let closing: Promise<void> | undefined;
+let isBrokenOff = false;
+
+/** Ends and removes all that was started and made, once. */
+function close(): Promise<void> {
+  closing ??= (async () => {
+    await programs.stopAll();
+    await databases?.stop();
+    await rm(work, { recursive: true, force: true });
+  })();
+  return closing;
+}
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(name, async () => {
+    isBrokenOff = true;
+    await close();
+    fail("broken off", 130);
+  });
+}
+
+const context: Omit<Context, "databases"> = {
+  quick: options.quick,
+  programs,
+  progress(label, turns) {
+    const place = benches.findIndex(({ name }) => name === label) + 1;
+    const bar = new Progress(`${label} (${place} of ${benches.length})`, turns);
+    let done = 0;
+    return () => bar.to(++done);
+  },
+};
+
+async function fillBy(label: string, args: string[], env: Record<string, string>): Promise<void> {
   say(label);
   const filling = Bun.spawn([process.execPath, ...args], {
-    cwd: join(import.meta.dir, ".."),
+    cwd: ROOT,
     env: { ...process.env, ...env },
     stdin: "ignore",
     stdout: "ignore",
     stderr: "inherit",
   });
   if ((await filling.exited) !== 0) throw new Error(`${label}: the fill failed`);
-});
-const programs = new Programs();
-const context: Context = {
-  quick: options.quick,
-  databases,
-  programs,
-  progress(label, turns) {
-    const bar = new Progress(label, turns);
-    let done = 0;
-    return () => bar.to(++done);
-  },
-};
-
-async function close(): Promise<void> {
-  await programs.stopAll();
-  await databases.stop(options.data === null);
-}
-for (const name of ["SIGINT", "SIGTERM"] as const) {
-  process.on(name, async () => {
-    await close();
-    fail("broken off", 130);
-  });
 }
 
-const tables: Table[] = [];
-try {
-  for (const bench of BENCHES) {
-    if (options.only && !options.only.includes(bench.name)) continue;
-    tables.push(...(await bench.measure(context)));
+/** The folder of the databases, in which nobody else measures. */
+async function claim(): Promise<string> {
+  if (kept === null) {
+    const { bavail, bsize } = await statfs(work);
+    const free = Math.round((bavail * bsize) / 1e9);
+    if (!options.quick && bavail * bsize < FULL_BYTES) {
+      throw new Error(`${temporary} has ${free} GB free, and a full run may need 30: use --data FOLDER`);
+    }
+    return join(work, "data");
   }
-} catch (error) {
-  await close();
-  fail((error as Error).message, 1);
+  const lock = tryLock(join(kept, "bench.lock"));
+  if (lock === null) throw new Error(`another run uses ${kept}`);
+  process.on("exit", () => closeSync(lock));
+  return kept;
 }
-const seconds = (performance.now() - began) / 1000;
-const flags = [...(options.quick ? ["--quick"] : []), ...(options.only ? [`--only ${options.only}`] : [])];
-await Bun.write(
-  join(out, "RESULTS.md"),
-  toMarkdown(tables, {
+
+async function measure(): Promise<string> {
+  const began = performance.now();
+  const folder = await claim();
+  await run([process.execPath, "install", "--frozen-lockfile", "--silent", "--cwd", FASTIFY]);
+  databases = await Databases.start(folder, fillBy);
+  const tables: Table[] = [];
+  for (const bench of benches) tables.push(...(await bench.measure({ ...context, databases })));
+  const seconds = (performance.now() - began) / 1000;
+  const isWhole = !options.quick && options.only === null;
+  const out = results ?? (isWhole ? import.meta.dir : mkdtempSync(join(temporary, "foyer-results-")));
+  const flags = [...(options.quick ? ["--quick"] : []), ...(options.only ? [`--only ${options.only}`] : [])];
+  const text = toMarkdown(tables, {
     command: ["bun run bench", ...flags].join(" "),
+    isQuick: options.quick,
     date: new Date().toISOString().slice(0, 10),
     minutes: Math.ceil(seconds / 60),
-    machine: await describeMachine(databases.version),
-  }),
-);
-await Bun.write(join(out, "results.svg"), toSvg(tables));
-await close();
+    machine: await describeMachine(databases.version, tools),
+  });
+  await Bun.write(join(out, "RESULTS.md"), text);
+  const svg = toSvg(tables);
+  if (svg) await Bun.write(join(out, "results.svg"), svg);
+  const rows = tables.flatMap(({ rows }) => rows);
+  const targets = rows.filter(({ target }) => target);
+  const missed = targets.filter((row) => !reaches(row));
+  return `${rows.length} ratios in ${duration(seconds)}; ${missed.length} of ${targets.length} with a target miss it: ${join(out, "RESULTS.md")}`;
+}
 
-const rows = tables.flatMap(({ rows }) => rows);
-const missed = rows.filter((row) => !reaches(row));
-say(
-  `${rows.length} ratios in ${duration(seconds)}, ${missed.length} of them short of their target: ${join(out, "RESULTS.md")}`,
-);
-process.exit(0);
+try {
+  const summary = await measure();
+  await close();
+  say(summary);
+} catch (error) {
+  await close();
+  if (!isBrokenOff) fail(told(error), 1);
+}
+process.exit(isBrokenOff ? 130 : 0);

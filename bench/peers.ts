@@ -1,6 +1,6 @@
 import { cpus } from "node:os";
 import { join } from "node:path";
-import type { BenchDatabase } from "./databases.ts";
+import type { BenchDatabase, Person } from "./databases.ts";
 import { freePort, type Program, type Programs } from "./programs.ts";
 
 const PEERS = join(import.meta.dir, "peers");
@@ -34,12 +34,13 @@ export async function startConstant(programs: Programs, body: string): Promise<P
   });
 }
 
-/** Seconds. The seed's workers were killed after gunicorn's 30: here each may answer, however long it takes. */
+/** Seconds. After gunicorn's own 30 a worker is killed: here each may answer, however long it takes. */
 const FLASK_TIMEOUT = 300;
 const FLASK_GRACE = 3;
 /** As gunicorn recommends. */
 export const FLASK_WORKERS = 2 * cpus().length + 1;
 const POLL_MS = 100;
+const WARM_TIMES = 2;
 
 /** Flask + SQLAlchemy + psycopg2 under gunicorn, with one of two room lists. */
 export class Flask {
@@ -84,6 +85,20 @@ export class Flask {
     for (; !stopped && stopping; await Promise.race([stopping, Bun.sleep(POLL_MS)]))
       await this.#endStatements();
     await this.#endStatements();
+  }
+
+  /**
+   * Asks for the list of somebody in few rooms, until each worker has connected and compiled its queries: an answer of a
+   * worker that has just started is no measurement.
+   */
+  async warm({ token }: Person): Promise<void> {
+    const headers = { authorization: `Bearer ${token}` };
+    for (let time = 0; time < WARM_TIMES; time++) {
+      const asked = Array.from({ length: 2 * FLASK_WORKERS }, () =>
+        fetch(`${this.url}/chat/api/rooms`, { headers }),
+      );
+      for (const response of await Promise.all(asked)) await response.arrayBuffer();
+    }
   }
 
   /** Waits until it has nothing left to answer: its workers take what comes in turn. */

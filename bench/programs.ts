@@ -31,13 +31,12 @@ export interface Launch {
   /** Where it answers 200 once it is ready: `/health/ready`. */
   readyPath: string;
   port: number;
-  /** Made root's child as it is; another user where a program refuses root. */
   cwd?: string;
 }
 
 /** Starts the servers, and ends every one that still runs when the benchmarks do. */
 export class Programs {
-  readonly #running = new Set<Program>();
+  readonly #running = new Set<Subprocess>();
 
   /** Foyer as it answers fastest: without limits of rates, and logging only what goes wrong. */
   async foyer(
@@ -74,6 +73,7 @@ export class Programs {
       stdout: "ignore",
       stderr: "pipe",
     });
+    this.#running.add(child); // at once: it may be to be ended before it answers
     const words = lastWords(child.stderr);
     const url = `http://127.0.0.1:${port}`;
     for (;;) {
@@ -86,7 +86,7 @@ export class Programs {
       await Bun.sleep(POLL_MS);
     }
     const startMs = performance.now() - began;
-    const program: Program = {
+    return {
       name,
       url,
       pid: child.pid,
@@ -94,16 +94,16 @@ export class Programs {
       cpu: () => cpuOfTree(child.pid),
       memory: () => sumOver(child.pid, memoryOf),
       stop: async () => {
-        this.#running.delete(program);
+        this.#running.delete(child);
         await end(child);
       },
     };
-    this.#running.add(program);
-    return program;
   }
 
+  /** Ends all that still run. */
   async stopAll(): Promise<void> {
-    await Promise.all([...this.#running].map((program) => program.stop()));
+    await Promise.all([...this.#running].map(end));
+    this.#running.clear();
   }
 }
 

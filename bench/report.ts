@@ -7,54 +7,62 @@ const digits = (value: number) =>
 export const reaches = ({ ratio, target }: Row): boolean =>
   ratio.median >= (target?.least ?? 0) && ratio.median <= (target?.most ?? Number.POSITIVE_INFINITY);
 
-/** Which part of its target a ratio reaches, or how many times it is what it may be at most. */
-const shortfall = ({ ratio, target }: Row): string =>
-  target?.least !== undefined
-    ? `${Math.round((100 * ratio.median) / target.least)} % of what was to be reached`
-    : `${digits(ratio.median / (target?.most ?? 1))} times what it may be`;
-
-const targetWords = ({ target }: Row): string =>
+const targetOf = ({ target }: Row): string =>
   target?.least !== undefined ? `≥ ${target.least}` : target?.most !== undefined ? `≤ ${target.most}` : "";
 
-/**
- * The results as Markdown: ratios only.
- */
+function ratioOf({ ratio: { median, least, most, rounds } }: Row): string {
+  const spread = rounds === 1 ? "once" : `${digits(least)} to ${digits(most)}`;
+  return `**${digits(median)}** (${spread})`;
+}
+
+const lineOf = (row: Row): string => {
+  const verdict = row.target ? (reaches(row) ? "✓" : "missed") : "";
+  return `| ${row.what} ${row.better === "more" ? "↑" : "↓"} | ${row.against} | ${ratioOf(row)} | ${targetOf(row)} | ${verdict} |`;
+};
+
+/** The targets that are missed, by how much, and why: reason by reason. */
+const missedLines = (rows: Row[]): string[] =>
+  [
+    ...Map.groupBy(
+      rows.filter((row) => !reaches(row)),
+      ({ why }) => why ?? "Not explained.",
+    ),
+  ].map(([why, some]) => {
+    const which = some.map(
+      (row) => `${row.what}, against ${row.against} (${digits(row.ratio.median)}, ${targetOf(row)})`,
+    );
+    return `- Missed: ${which.join("; ")}. ${why}`;
+  });
+
+const plural = (count: number, word: string) => `${count} ${word}${count === 1 ? "" : "s"}`;
+
+/** The results as Markdown: ratios only, for the figures themselves tell more of the machine than of Foyer. */
 export function toMarkdown(
   tables: Table[],
-  about: { command: string; date: string; minutes: number; machine: [string, string][] },
+  about: { command: string; isQuick: boolean; date: string; minutes: number; machine: [string, string][] },
 ): string {
   const lines = [
     "# Results",
     "",
-    `Made by \`${about.command}\` on ${about.date}, in ${about.minutes} minutes. Every figure is a ratio: how many times the other's figure Foyer's is, taken round by round while the contestants took turns on one machine; the one in the middle, and in brackets the least and the most of all rounds. What was tried to get there is in [NOTES.md](NOTES.md).`,
+    `Made by \`${about.command}\` on ${about.date}, in ${plural(about.minutes, "minute")}.`,
+    "",
+    ...(about.isQuick
+      ? [
+          "**A quick run: small data, few and short rounds. Good for seeing that it works, not for judging**; targets beside Flask count in the full run only.",
+          "",
+        ]
+      : []),
+    "Each ratio is Foyer's figure divided by the other's: 2 means twice the other's. Where the row has ↑, more is better; where it has ↓, less. The contestants took turns on one machine; each round gives a ratio, and shown are the one in the middle and, in brackets, the least and the most. Targets were set before anything was measured; those that are missed are listed below their table, with the reason. There are no absolute figures: they tell more of a machine than of Foyer. What was tried on the way is in [NOTES.md](NOTES.md).",
     "",
     ...about.machine.map(([name, value]) => `- ${name}: ${value}`),
     "",
   ];
   for (const { title, about, rows, missing = [] } of tables) {
-    lines.push(
-      `## ${title}`,
-      "",
-      about,
-      "",
-      "| what | against | ratio | to reach | |",
-      "| --- | --- | --- | --- | --- |",
-    );
-    for (const row of rows) {
-      const { median, least, most } = row.ratio;
-      const verdict = row.target ? (reaches(row) ? "✓" : "missed") : "";
-      lines.push(
-        `| ${row.what} | ${row.against} | **${digits(median)}** (${digits(least)} to ${digits(most)}) | ${targetWords(row)} | ${verdict} |`,
-      );
-    }
-    lines.push("");
-    for (const row of rows.filter((row) => !reaches(row))) {
-      lines.push(
-        `- Missed, ${row.what}, against ${row.against}: ${shortfall(row)}. ${row.why ?? "Not explained."}`,
-      );
-    }
-    if (lines.at(-1) !== "") lines.push("");
-    lines.push(...missing.flatMap((why) => [`Not measured: ${why}`, ""]));
+    lines.push(`## ${title}`, "", about, "");
+    lines.push("| what | against | ratio | target | reached |", "| --- | --- | --- | --- | --- |");
+    lines.push(...rows.map(lineOf), "");
+    const notes = [...missedLines(rows), ...missing.map((why) => `- Not measured: ${why}`)];
+    if (notes.length > 0) lines.push(...notes, "");
   }
   return `${lines.join("\n").trimEnd()}\n`;
 }

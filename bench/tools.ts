@@ -1,30 +1,49 @@
-/** What the benchmarks use besides Bun: each by the Debian package that brings it. */
-const TOOLS: { program: string; package: string; paths?: string[] }[] = [
-  { program: "wrk", package: "wrk" },
-  { program: "pgbench", package: "postgresql-15" },
-  { program: "node", package: "nodejs" },
-  { program: "nginx", package: "libnginx-mod-nchan", paths: ["/usr/sbin/nginx"] },
-  { program: "gunicorn", package: "gunicorn" },
-];
-const MODULES = [
-  { path: "/usr/lib/nginx/modules/ngx_nchan_module.so", package: "libnginx-mod-nchan" },
-  { path: "/usr/lib/python3/dist-packages/flask/__init__.py", package: "python3-flask" },
-  { path: "/usr/lib/python3/dist-packages/sqlalchemy/__init__.py", package: "python3-sqlalchemy" },
-  { path: "/usr/lib/python3/dist-packages/psycopg2/__init__.py", package: "python3-psycopg2" },
-];
+import { Glob } from "bun";
+import { run } from "./programs.ts";
 
-/** The Debian packages that are missing on this machine. */
-export async function missingPackages(): Promise<string[]> {
-  const missing = new Set<string>();
-  for (const { program, package: name, paths = [] } of TOOLS) {
-    const there = Bun.which(program) ?? (await firstOf(paths));
-    if (!there) missing.add(name);
+/** What benches use besides Bun. */
+export type Tool = "wrk" | "pgbench" | "node" | "nchan" | "flask";
+
+/** By the Debian package that brings it: a program, or files that are there then. */
+const PACKAGES: Record<Tool, Record<string, { program?: string; files?: string[] }>> = {
+  wrk: { wrk: { program: "wrk" } },
+  pgbench: { "postgresql-15": { program: "pgbench", files: ["/usr/lib/postgresql/*/bin/pgbench"] } },
+  node: { nodejs: { program: "node" } },
+  nchan: {
+    "libnginx-mod-nchan": { files: ["/usr/sbin/nginx", "/usr/lib/nginx/modules/ngx_nchan_module.so"] },
+  },
+  flask: {
+    gunicorn: { program: "gunicorn" },
+    "python3-flask": { files: ["/usr/lib/python3/dist-packages/flask/__init__.py"] },
+    "python3-sqlalchemy": { files: ["/usr/lib/python3/dist-packages/sqlalchemy/__init__.py"] },
+    "python3-psycopg2": { files: ["/usr/lib/python3/dist-packages/psycopg2/__init__.py"] },
+  },
+};
+/** What Fastify 5 runs on. */
+const LEAST_NODE = 20;
+
+/**
+ * What is missing on this machine.
+ * @returns null, or a line for whoever wants to measure
+ */
+export async function complaint(tools: Set<Tool>): Promise<string | null> {
+  const missing: string[] = [];
+  for (const tool of tools) {
+    for (const [name, { program, files = [] }] of Object.entries(PACKAGES[tool])) {
+      const there = program === undefined || Bun.which(program) !== null;
+      if (!there || !(await Promise.all(files.map(exists))).every(Boolean)) missing.push(name);
+    }
   }
-  for (const { path, package: name } of MODULES) if (!(await firstOf([path]))) missing.add(name);
-  return [...missing];
+  if (missing.length > 0) {
+    return `programs are missing that Foyer is measured with. On Debian: sudo apt-get install ${missing.join(" ")}`;
+  }
+  if (!tools.has("node")) return null;
+  const version = (await run(["node", "--version"])).trim();
+  const tooOld = Number.parseInt(version.slice(1), 10) < LEAST_NODE;
+  return tooOld ? `Node ${version} is too old for Fastify 5: ${LEAST_NODE} or later` : null;
 }
 
-async function firstOf(paths: string[]): Promise<string | undefined> {
-  for (const path of paths) if (await Bun.file(path).exists()) return path;
-  return undefined;
+async function exists(pattern: string): Promise<boolean> {
+  for await (const _ of new Glob(pattern.slice(1)).scan({ cwd: "/", onlyFiles: true })) return true;
+  return false;
 }

@@ -47,9 +47,15 @@ export async function readBody(request: Request, limitMs: number): Promise<unkno
   return body;
 }
 
+/** Whether a body's length is known, and small enough. Bun lets a header through that is there twice: it is `5, 5` then. */
+const isAnnounced = ({ headers }: Request): boolean => {
+  const length = headers.get("content-length") ?? "";
+  return /^\d+$/.test(length) && Number(length) <= MAX_BODY;
+};
+
 async function readAll(request: Request, limitMs: number): Promise<Uint8Array> {
   if (!request.body) return Buffer.alloc(0);
-  if (request.headers.has("content-length")) return readAnnounced(request, limitMs);
+  if (isAnnounced(request)) return readAnnounced(request, limitMs);
   const reader = request.body.getReader();
   const chunks: Uint8Array[] = [];
   let size = 0;
@@ -75,7 +81,7 @@ async function readAll(request: Request, limitMs: number): Promise<Uint8Array> {
   }
 }
 
-/** The same of a body whose length is known, and checked: in one piece, in a third of the time. */
+/** The same of a body that is announced: in one piece, in a third of the time. */
 async function readAnnounced(request: Request, limitMs: number): Promise<Uint8Array> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const clock = setTimeout(() => reject(tooSlow()), limitMs);

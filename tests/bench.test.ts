@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import type { Row } from "../bench/bench.ts";
+import type { Row, Table } from "../bench/bench.ts";
 import { type Contestant, interleave, median, percentile, ratio } from "../bench/contest.ts";
 import { Listeners, markOf } from "../bench/listeners.ts";
 import { OptionError, readOptions } from "../bench/options.ts";
@@ -78,9 +78,10 @@ const row = (what: string, median: number, rest: Partial<Row> = {}): Row => ({
   what,
   against: "a peer",
   ratio: { median, least: median * 0.9, most: median * 1.1, rounds: 5 },
+  better: "more",
   ...rest,
 });
-const about = { command: "bun run bench", date: "2026-01-01", minutes: 40, machine: [] };
+const about = { command: "bun run bench", isQuick: false, date: "2026-01-01", minutes: 40, machine: [] };
 
 test("the results say of every target that is missed by how much, and why", () => {
   const text = toMarkdown(
@@ -90,30 +91,36 @@ test("the results say of every target that is missed by how much, and why", () =
         about: "How.",
         rows: [
           row("sends", 4, { target: { least: 5 }, why: "The disk." }),
-          row("latency", 3, { target: { most: 1.5 } }),
+          row("inserts", 3, { target: { least: 5 }, why: "The disk." }),
+          row("latency", 3, { better: "less", target: { most: 1.5 } }),
           row("lists", 250, { target: { least: 200 } }),
-          row("other", 1),
+          row("other", 1, { ratio: { median: 1, least: 1, most: 1, rounds: 1 } }),
         ],
       },
     ],
     about,
   );
-  expect(text).toContain("| sends | a peer | **4.00** (3.60 to 4.40) | ≥ 5 | missed |");
-  expect(text).toContain("- Missed, sends, against a peer: 80 % of what was to be reached. The disk.");
-  expect(text).toContain("- Missed, latency, against a peer: 2.00 times what it may be. Not explained.");
-  expect(text).toContain("| lists | a peer | **250** (225 to 275) | ≥ 200 | ✓ |");
-  expect(text).not.toContain("Missed, lists");
-  expect(text).toContain("| other | a peer | **1.00** (0.90 to 1.10) |  |  |");
+  expect(text).toContain("| sends ↑ | a peer | **4.00** (3.60 to 4.40) | ≥ 5 | missed |");
+  expect(text).toContain(
+    "- Missed: sends, against a peer (4.00, ≥ 5); inserts, against a peer (3.00, ≥ 5). The disk.\n",
+  );
+  expect(text).toContain("- Missed: latency, against a peer (3.00, ≤ 1.5). Not explained.\n");
+  expect(text).toContain("| lists ↑ | a peer | **250** (225 to 275) | ≥ 200 | ✓ |");
+  expect(text).not.toContain("Missed: lists");
+  expect(text).toContain("| other ↑ | a peer | **1.00** (once) |  |  |");
+  expect(text).not.toContain("A quick run");
+  expect(toMarkdown([], { ...about, isQuick: true, minutes: 1 })).toMatch(/in 1 minute\.\n\n\*\*A quick run/);
 });
 
 test("the picture is XML, and shows those rows that have a name for it", async () => {
-  const svg = toSvg([
+  const tables: Table[] = [
     {
       title: "Room list <of> 20 & more",
       about: "",
-      rows: [row("lists", 250, { picture: "than Fastify & pg" }), row("hidden", 7)],
+      rows: [row("lists", 250, { picture: "Fastify & pg" }), row("hidden", 7)],
     },
-  ]);
+  ];
+  const svg = toSvg(tables) ?? "";
   const texts: string[] = [];
   let failed = false;
   await new HTMLRewriter()
@@ -124,10 +131,13 @@ test("the picture is XML, and shows those rows that have a name for it", async (
       failed = true;
     });
   expect(failed).toBe(false);
-  expect(texts.join("|")).toContain("than Fastify &amp; pg");
+  expect(texts.join("|")).toContain("Fastify &amp; pg");
   expect(texts.join("|")).toContain("250 ×");
   expect(svg).not.toContain("<of>");
   expect(svg).not.toContain("hidden");
+  expect(toSvg([{ title: "x", about: "", rows: [row("hidden", 7)] }])).toBeNull();
+  const long = row("lists", 2, { picture: "x".repeat(60) });
+  expect(() => toSvg([{ title: "x", about: "", rows: [long] }])).toThrow("too long for the picture");
 });
 
 test("options: names of benches are checked, and --help tells them", async () => {
@@ -139,8 +149,10 @@ test("options: names of benches are checked, and --help tells them", async () =>
     help: false,
   });
   expect(() => readOptions(["--only", "lists"], ["list"])).toThrow(
-    new OptionError("--only=lists: there are list"),
+    new OptionError("--only=lists: no such bench; there are list"),
   );
+  expect(() => readOptions(["--data", ""], ["list"])).toThrow(new OptionError("--data: takes a folder"));
+  expect(readOptions(["-h"], []).help).toBe(true);
   expect(() => readOptions(["--fast"], ["list"])).toThrow(OptionError);
   const child = Bun.spawn([process.execPath, "bench/main.ts", "--help"], { cwd: ROOT });
   expect(await new Response(child.stdout).text()).toContain("--only NAMES   some of them, by commas: ");

@@ -19,7 +19,8 @@
 --
 -- A room comes as the JSON that clients get, byte for byte as JSON.stringify would make it: that costs Postgres a
 -- tenth more and spares the server most of its work (bench/NOTES.md). Kinds, roles, involvements and handles have
--- nothing that JSON escapes: checks of their columns see to it. By ||, as concat and json_build_object take several times as long.
+-- nothing that JSON escapes: checks of their columns see to it. By ||: concat and json_build_object take up to five times
+-- as long. What may be null is wrapped in coalesce, for || makes null of everything.
 -- The colons of a time are quoted for pgbench, which takes what follows one for the name of a variable.
 with snapshot as materialized (
   select pg_snapshot_xmin(s) as xmin, pg_snapshot_xmax(s) as xmax,
@@ -43,7 +44,8 @@ mine as materialized (
          ) m
 ),
 found as ( -- full: the one join that no planner makes a loop of loops; each side has its match in the other
-  select m.ask, m.since, m.named, m.left_at, m.version as member_version, m.user_id, m.role, m.involvement, m.last_read_seq, m.own_after_read, m.marked_unread,
+  select m.ask, m.since, m.named, m.left_at, m.version as member_version, m.user_id, m.role, m.involvement,
+         m.last_read_seq, m.own_after_read, m.marked_unread,
          r.id as room_id, r.kind, r.name, r.topic, r.member_count, r.last_seq, r.last_uncounted_seq, r.last_mention_seq,
          r.direct_user_ids, r.last_message_seq, r.last_message_sender_id, r.last_message_at,
          r.last_message_edited_at, r.last_message_preview,

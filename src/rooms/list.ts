@@ -75,8 +75,8 @@ interface ListRow {
 /**
  * The room list, for one person or for a batch: one statement, and once more after a crash of the database, whose
  * cursors of before mean nothing any more.
- * @returns `cursor`: everything that committed before it is in the answer; the revocations there had been; per ask its rooms, newest activity first, and
- *   whether `since` could not be honoured
+ * @returns `cursor`: everything that committed before it is in the answer; the revocations there had been; per ask its
+ *   rooms, newest activity first, and whether `since` could not be honoured
  */
 export async function listRooms(
   sql: Sql,
@@ -116,7 +116,11 @@ function entriesOf({ heads, rooms }: ListRow): ListEntry[] {
   const jsons = rooms?.split("\n") ?? [];
   return heads.split("\n").map((head, i) => {
     const [roomId, version, activeAt] = head.split(" ") as [string, string, string];
-    return { roomId: Number(roomId), version, activeAt, json: jsons[i] ?? null };
+    const json = jsons[i] ?? null;
+    // A room whose JSON is null would be left out, and all that follow told as the one before.
+    if (json && !json.startsWith(`{"id":${roomId},`))
+      throw new Error(`list.sql: room ${roomId} is out of step`);
+    return { roomId: Number(roomId), version, activeAt, json };
   });
 }
 

@@ -9,6 +9,7 @@ create table uncounted (
 ) with (fillfactor = 70);
 
 -- By a trigger, so that whatever writes messages keeps it: servers of the version before, too, while they are replaced.
+-- (What such a server leaves here of a room that it purges is read by nobody.)
 create function count_uncounted() returns trigger language plpgsql set search_path from current as $$
 begin
   insert into uncounted (room_id, stretch, count) values (new.room_id, new.seq >> 13, 1)
