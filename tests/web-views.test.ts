@@ -54,7 +54,7 @@ for (const colorScheme of ["light", "dark"] as const) {
 test("the README's pictures are there, and small", async () => {
   const root = join(import.meta.dir, "..");
   const readme = await Bun.file(join(root, "README.md")).text();
-  const pictures = [...readme.matchAll(/<img src="([^"]+)"/g)].map(([, path]) => path as string);
+  const pictures = [...readme.matchAll(/<img src="([^"]+\.png)"/g)].map(([, path]) => path as string);
   expect(pictures).toHaveLength(2);
   for (const picture of pictures) {
     const bytes = await Bun.file(join(root, picture)).bytes();
