@@ -26,7 +26,7 @@ const NAMES = ALL.map(({ name }) => name);
 const ROOT = join(import.meta.dir, "..");
 const FASTIFY = join(import.meta.dir, "peers/fastify");
 /** Bytes that a full run fills, at most. */
-const FULL_BYTES = 30e9;
+const FULL_BYTES = 15e9;
 
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
@@ -125,7 +125,7 @@ async function claim(): Promise<string> {
     const { bavail, bsize } = await statfs(work);
     const free = Math.round((bavail * bsize) / 1e9);
     if (!options.quick && bavail * bsize < FULL_BYTES) {
-      throw new Error(`${temporary} has ${free} GB free, and a full run may need 30: use --data FOLDER`);
+      throw new Error(`${temporary} has ${free} GB free, and a full run may need 15: use --data FOLDER`);
     }
     return join(work, "data");
   }

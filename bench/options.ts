@@ -4,9 +4,9 @@ export const help = (
   names: string[],
 ) => `bun run bench [options]: measures Foyer beside its peers, and writes bench/RESULTS.md and bench/results.svg
 
-  --quick        smaller data and fewer rounds: 5 minutes instead of 40
+  --quick        smaller data and fewer rounds: 5 minutes instead of 30
   --only NAMES   some of them, by commas: ${names.join(", ")}
-  --data FOLDER  keep the databases there for the next run (30 GB at most; a temporary folder, removed at the end)
+  --data FOLDER  keep the databases there for the next run (15 GB at most; a temporary folder, removed at the end)
   --out FOLDER   where the results go (bench; with --quick or --only, a temporary folder, which it names)
   -h, --help
 

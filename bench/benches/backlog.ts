@@ -14,7 +14,7 @@ const BACKLOG = 1_000_000;
 const ROOMS = [20, 500];
 const TARGET = { most: 1.05 };
 const WHY =
-  "Each room with something unread takes look-ups more than one that is read: how many of the messages that wait are deleted or the system's, and whether any of them mentions the reader. They are as many as there are rooms, whatever waits.";
+  "Each room with something unread takes look-ups more than one that is read: how many of the messages that wait are deleted or the system's, and whether any of them mentions the reader. They are as many as there are rooms; of each, up to 8,192 messages are looked through for those that do not count, and the stretches of 8,192 behind them are added up.";
 const WHY_TEXT =
   "Text costs nothing but a subtraction; the numbers in the answer are longer, and the rest is the machine.";
 
