@@ -1,4 +1,3 @@
-import { rm } from "node:fs/promises";
 import { migrate } from "../src/db/migrate.ts";
 import type { Context } from "./bench.ts";
 import { fillCrowd } from "./crowd.ts";
@@ -58,8 +57,6 @@ export class Broadcasters {
     readonly all: Broadcaster[],
     readonly listeners: Listeners,
     private readonly databases: Context["databases"],
-    /** Nchan's. */
-    private readonly folder: string,
   ) {}
 
   /** @param streams how many there will be at most */
@@ -67,13 +64,11 @@ export class Broadcasters {
     const files = await openFiles(streams);
     const { foyer, event } = await startFoyer(context);
     const bare = await startBare(context);
-    const launch = await nchan(freePort(), files);
-    const peer = await context.programs.start(launch);
+    const peer = await context.programs.start(await nchan(freePort(), files));
     const parts = new Broadcasters(
       [foyer, ofBare(bare, event), ofNchan(peer, event)],
       new Listeners(),
       context.databases,
-      launch.cwd,
     );
     for (const broadcaster of parts.all) {
       await parts.open(broadcaster, WARM_UP.streams);
@@ -128,7 +123,6 @@ export class Broadcasters {
   async stop(): Promise<void> {
     await this.listeners.stop();
     await Promise.all(this.all.map(({ program }) => program.stop()));
-    await rm(this.folder, { recursive: true });
   }
 }
 

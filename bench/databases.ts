@@ -62,11 +62,6 @@ export class Databases {
     return cpuOfTree(postmaster.pid);
   }
 
-  /** Where the socket is, and for whom. */
-  get connection() {
-    return this.postgres.connection;
-  }
-
   /**
    * A database with so many messages, distributed over rooms by Zipf's law, by the demonstration's fill: read markers
    * 60 % at the end, 20 % a few behind, 10 % up to 1,000 behind, 10 % never read; 1 % deleted, 1 % system; mentions.

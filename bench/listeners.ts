@@ -20,8 +20,6 @@ export interface Answer {
   /** What went wrong; empty: nothing. */
   failure?: string;
   seconds?: number;
-  /** When it was done, by now(). */
-  at?: number;
   /** How many clients did not get each message exactly once. */
   wrong?: number;
   delivered?: number;
@@ -76,10 +74,6 @@ export class Listeners {
       onExit: () => this.#answer.reject(new Error("the listeners have ended")),
     });
     this.#answer.promise.catch(() => {});
-  }
-
-  get pid(): number {
-    return this.#child.pid;
   }
 
   /**

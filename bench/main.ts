@@ -1,4 +1,4 @@
-import { accessSync, chmodSync, closeSync, constants, mkdirSync, mkdtempSync } from "node:fs";
+import { accessSync, chmodSync, constants, mkdirSync, mkdtempSync } from "node:fs";
 import { rm, statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -129,9 +129,8 @@ async function claim(): Promise<string> {
     }
     return join(work, "data");
   }
-  const lock = tryLock(join(kept, "bench.lock"));
-  if (lock === null) throw new Error(`another run uses ${kept}`);
-  process.on("exit", () => closeSync(lock));
+  // Held as long as this process lives.
+  if (tryLock(join(kept, "bench.lock")) === null) throw new Error(`another run uses ${kept}`);
   return kept;
 }
 

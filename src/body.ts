@@ -55,8 +55,16 @@ const isAnnounced = ({ headers }: Request): boolean => {
 
 async function readAll(request: Request, limitMs: number): Promise<Uint8Array> {
   if (!request.body) return Buffer.alloc(0);
-  if (isAnnounced(request)) return readAnnounced(request, limitMs);
-  const reader = request.body.getReader();
+  try {
+    return await (isAnnounced(request) ? inOnePiece(request, limitMs) : inPieces(request.body, limitMs));
+  } catch (error) {
+    if (request.signal.aborted) throw badRequest("The body did not arrive."); // the client has gone
+    throw error;
+  }
+}
+
+async function inPieces(body: ReadableStream<Uint8Array>, limitMs: number): Promise<Uint8Array> {
+  const reader = body.getReader();
   const chunks: Uint8Array[] = [];
   let size = 0;
   let isLate = false;
@@ -73,23 +81,17 @@ async function readAll(request: Request, limitMs: number): Promise<Uint8Array> {
       if (size > MAX_BODY) throw tooLarge();
       chunks.push(value);
     }
-  } catch (error) {
-    if (request.signal.aborted) throw badRequest("The body did not arrive."); // the client has gone
-    throw error;
   } finally {
     clearTimeout(clock);
   }
 }
 
-/** The same of a body that is announced: in one piece, in a third of the time. */
-async function readAnnounced(request: Request, limitMs: number): Promise<Uint8Array> {
+/** In a third of the time; of a body that is announced. */
+async function inOnePiece(request: Request, limitMs: number): Promise<Uint8Array> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const clock = setTimeout(() => reject(tooSlow()), limitMs);
   try {
     return await Promise.race([request.bytes(), late]);
-  } catch (error) {
-    if (request.signal.aborted) throw badRequest("The body did not arrive."); // the client has gone
-    throw error;
   } finally {
     clearTimeout(clock);
   }

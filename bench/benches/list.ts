@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readConfig } from "../../src/config.ts";
@@ -132,7 +132,6 @@ export const list: Bench = {
 
     for (const flask of flasks.values()) await flask.stop();
     await Promise.all([foyer.stop(), fastify.stop()]);
-    await rm(folder, { recursive: true });
     const millions = (context.quick ? MESSAGES.quick : MESSAGES.full) / 1e6;
     return [
       {

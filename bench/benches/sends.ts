@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Bench, Context, Row, Target } from "../bench.ts";
@@ -91,7 +91,6 @@ export const sends: Bench = {
       }
     }
     await program.stop();
-    await rm(folder, { recursive: true });
     return [
       {
         title: "Sends acknowledged on disk",

@@ -10,9 +10,8 @@ const BUFFER = 500;
  * Nchan in nginx, as its makers would run it on one core: one worker, as Foyer has one; messages in shared memory.
  * Publish with POST /pub, listen with GET /sub.
  * @param openFiles how many a process may have open
- * @returns with its folder, which is to be removed after it
  */
-export async function nchan(port: number, openFiles: number): Promise<Launch & { cwd: string }> {
+export async function nchan(port: number, openFiles: number): Promise<Launch> {
   const folder = await mkdtemp(join(tmpdir(), "foyer-nchan-"));
   await Bun.write(join(folder, "nginx.conf"), configuration(port, openFiles));
   return {
